@@ -1,0 +1,38 @@
+/* common/xmpp/ns.h - namespaces, each named once. */
+#ifndef LINNET_COMMON_XMPP_NS_H
+#define LINNET_COMMON_XMPP_NS_H
+
+#define NS_CLIENT         "jabber:client"
+#define NS_STREAM         "http://etherx.jabber.org/streams"
+#define NS_STREAM_ERRORS  "urn:ietf:params:xml:ns:xmpp-streams"
+#define NS_STANZA_ERRORS  "urn:ietf:params:xml:ns:xmpp-stanzas"
+#define NS_TLS            "urn:ietf:params:xml:ns:xmpp-tls"
+#define NS_SASL           "urn:ietf:params:xml:ns:xmpp-sasl"
+#define NS_BIND           "urn:ietf:params:xml:ns:xmpp-bind"
+#define NS_SESSION        "urn:ietf:params:xml:ns:xmpp-session"
+#define NS_SASL_CB        "urn:xmpp:sasl-cb:0"
+#define NS_ROSTER         "jabber:iq:roster"
+#define NS_ROSTERVER      "urn:xmpp:features:rosterver"
+#define NS_PRE_APPROVAL   "urn:xmpp:features:pre-approval"
+#define NS_STREAM_LIMITS  "urn:xmpp:stream-limits:0"
+#define NS_DISCO_INFO     "http://jabber.org/protocol/disco#info"
+#define NS_DISCO_ITEMS    "http://jabber.org/protocol/disco#items"
+#define NS_CAPS           "http://jabber.org/protocol/caps"
+#define NS_PING           "urn:xmpp:ping"
+#define NS_VERSION        "jabber:iq:version"
+#define NS_TIME           "urn:xmpp:time"
+#define NS_LAST           "jabber:iq:last"
+#define NS_PRIVATE        "jabber:iq:private"
+#define NS_VCARD          "vcard-temp"
+#define NS_REGISTER       "jabber:iq:register"
+#define NS_REGISTER_FEATURE "http://jabber.org/features/iq-register"
+#define NS_DATA_FORMS     "jabber:x:data"
+#define NS_SERVER_INFO    "http://jabber.org/network/serverinfo"
+#define NS_SM             "urn:xmpp:sm:3"
+#define NS_DELAY          "urn:xmpp:delay"
+#define NS_HINTS          "urn:xmpp:hints"
+#define NS_CHAT_STATES    "http://jabber.org/protocol/chatstates"
+#define NS_OFFLINE        "msgoffline"
+#define NS_XML            "http://www.w3.org/XML/1998/namespace"
+
+#endif
