@@ -1,8 +1,9 @@
 /* common/hash_table.h - a table keyed by bytes, with a keyed hash.
  *
- * Sessions by full JID, accounts by bare JID. Keys come from strangers, so the hash is SipHash-1-3 under a random key of
- * the process: nobody can make them collide on purpose. The key bytes are borrowed: they lie in the value and must live
- * unchanged as long as the entry. Open addressing; lookups touch one cache line for the slot and one for the key. */
+ * Sessions by full JID, accounts by bare JID. Keys come from strangers, so the hash is SipHash-1-3 under a random key
+ * of the process: nobody can make them collide on purpose. The key bytes are borrowed: they lie in the value and must
+ * live unchanged as long as the entry. Open addressing; lookups touch one cache line for the slot and one for the key.
+ */
 #ifndef LINNET_COMMON_HASH_TABLE_H
 #define LINNET_COMMON_HASH_TABLE_H
 
@@ -24,12 +25,14 @@ struct hash_table {
     size_t len;
 };
 
+/* [any] One owner at a time, as all that follows; nothing is allocated before the first put. */
 void hash_table_init(struct hash_table *t, const struct siphash_key *key);
 /* Frees the slots, not the values. */
 void hash_table_deinit(struct hash_table *t);
 /* The value, or NULL. */
 void *hash_table_get(const struct hash_table *t, struct str key);
-/* Adds; returns NULL, or the value that was there before and has been replaced (its key bytes are no longer used). */
+/* Adds `value`, which is not NULL; returns NULL, or the value that was there before and has been replaced (its key
+ * bytes are no longer used). May shrink a table that has become nearly empty. */
 void *hash_table_put(struct hash_table *t, struct str key, void *value);
 /* Removes; returns the value that was there, or NULL. */
 void *hash_table_remove(struct hash_table *t, struct str key);
