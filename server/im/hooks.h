@@ -1,0 +1,101 @@
+/* server/im/hooks.h - the points where features join in, and how the core reaches them.
+ *
+ * The table of modules is handed to hooks_start() once; from it an index is built: which module answers an iq, which wants to be
+ * called where, in which order. For each host the modules that are on are a bit set, worked out whenever the configuration
+ * changes. After the start all is read-only. */
+#ifndef LINNET_SERVER_IM_HOOKS_H
+#define LINNET_SERVER_IM_HOOKS_H
+
+#include "common/xmpp/xml_writer.h"
+#include "server/im/iq.h"
+#include "server/stream/session.h"
+
+enum hook_point {
+    HOOK_STREAM_FEATURES, /* e->session, e->out: write a feature into <stream:features/>. Called before SASL (not connected, type
+                             c2s_unauthed) and before bind (type c2s) */
+    HOOK_SESSION_BOUND,   /* e->session: connected, the result is queued */
+    HOOK_SESSION_CLOSING, /* e->session: about to end: conn may be gone; presence and tables are still there */
+    HOOK_STANZA_RECEIVED, /* e->session, e->stanza [maker]: a client's stanza, before anything is done with it */
+    HOOK_STANZA_SENT,     /* e->session, e->count: so many stanzas were queued for the client */
+    HOOK_MESSAGE_TO_ACCOUNT, /* e->account, e->stanza: before it is delivered; STOP: the module took care of it */
+    HOOK_MESSAGE_UNDELIVERED, /* e->account, e->stanza: no resource could take it, and it is worth keeping (delivery_offline());
+                                 STOP: it is kept, or was answered; otherwise the sender gets an error */
+    HOOK_AVAILABLE,       /* e->session: it can be given messages to the bare JID now: priority has become >= 0 */
+    HOOK_DISCO_INFO,      /* e->iq, e->out: add data forms (XEP-0128) to the host's disco#info; e->iq is NULL when the
+                             capabilities hash is computed, and e->host names the host */
+    HOOK_ACCOUNT_DELETED, /* e->worker, e->account: its documents are gone; its sessions were closed */
+    HOOK_POINTS,
+};
+
+enum verdict { CONTINUE, STOP };
+
+struct hook_event {
+    struct worker *worker;
+    struct session *session;
+    struct account *account;
+    struct stanza *stanza;
+    struct xml_writer *out;
+    struct iq *iq;
+    struct str host;
+    unsigned count;
+};
+
+/* Within one point, lower runs first. */
+enum hook_priority { PRIORITY_FIRST, PRIORITY_GUARD, PRIORITY_COPY, PRIORITY_NORMAL, PRIORITY_STORE, PRIORITY_LAST };
+
+struct hook {
+    enum hook_point point;
+    enum hook_priority priority;
+    enum verdict (*call)(struct hook_event *e);
+};
+
+enum iq_kind { IQ_GET = 1, IQ_SET = 2, IQ_GET_OR_SET = 3 };
+
+struct iq_handler {
+    enum iq_kind kind;
+    const char *ns;
+    const char *element; /* NULL: any element of the namespace */
+    unsigned targets;    /* set of enum iq_target */
+    enum iq_verdict (*call)(struct iq *iq);
+};
+
+/* A first-level element that is no stanza, such as <r xmlns='urn:xmpp:sm:3'/>. */
+struct element_handler {
+    const char *ns;
+    const char *element;
+    bool before_bind; /* also while type is c2s and nothing is bound */
+    void (*call)(struct session *s, const struct xml_element *e);
+};
+
+enum { MODULE_FEATURES_MAX = 8, MODULE_IQ_MAX = 8, MODULE_ELEMENTS_MAX = 8, MODULE_HOOKS_MAX = 12, MODULES_MAX = 64 };
+
+struct module {
+    const char *name; /* in the configuration */
+    const char *features[MODULE_FEATURES_MAX];         /* disco#info of the host; ends with NULL */
+    const char *account_features[MODULE_FEATURES_MAX]; /* disco#info of an account's bare JID */
+    struct iq_handler iq[MODULE_IQ_MAX];               /* ends where call is NULL */
+    struct element_handler elements[MODULE_ELEMENTS_MAX];
+    struct hook hooks[MODULE_HOOKS_MAX];
+    void (*on_start)(struct server *server); /* [start] may be NULL */
+};
+
+/* [start] `modules` ends with NULL and lives for ever. Core rows (roster, bind's session) come with im/core_module.c. */
+void hooks_start(const struct module *const *modules, struct server *server);
+
+/* [any] Whether a module is on for the host, by its name. */
+bool hooks_is_on(const struct config_host *host, const char *module);
+/* [any] Walks the modules that are on: start with *cursor = 0; NULL ends. */
+const struct module *hooks_next_module(const struct config_host *host, unsigned *cursor);
+
+/* [worker] Calls the point's hooks of the modules that are on for `host`, in order, until one says STOP. */
+enum verdict hooks_run(enum hook_point point, const struct config_host *host, struct hook_event *e);
+/* [worker] Whether any module at all listens there: to save building an event. */
+bool hooks_wanted(enum hook_point point);
+
+/* [worker] The handler of a request; NULL: none. `after`: continue behind that one. */
+const struct iq_handler *hooks_find_iq(const struct config_host *host, const struct stanza *st, enum iq_target target,
+                                       const struct iq_handler *after);
+const struct element_handler *hooks_find_element(const struct config_host *host, const struct xml_element *e,
+                                                 bool is_bound);
+
+#endif

@@ -1,0 +1,31 @@
+/* server/modules/module.h - what a feature tells the core about itself.
+ *
+ * A feature is one file with one `const struct module` and one row in modules.c. It says which iq requests it answers, which
+ * first-level elements beside stanzas, which service discovery features it adds, and at which points it wants to be
+ * called. Each host switches modules on and off; a module that is off for a host is never called for it.
+ *
+ * The core calls through im/hooks.h and never names a module. */
+#ifndef LINNET_SERVER_MODULES_MODULE_H
+#define LINNET_SERVER_MODULES_MODULE_H
+
+#include "server/im/hooks.h"
+
+extern const struct module module_contact;
+extern const struct module module_disco;
+extern const struct module module_last;
+extern const struct module module_offline;
+extern const struct module module_ping;
+extern const struct module module_private;
+extern const struct module module_register;
+extern const struct module module_sm;
+extern const struct module module_time;
+extern const struct module module_vcard;
+extern const struct module module_version;
+
+/* The one table; ends with NULL. */
+extern const struct module *const modules[];
+
+/* [start] Their names, for the configuration: ends with NULL. */
+const char *const *modules_names(void);
+
+#endif

@@ -1,0 +1,465 @@
+/* server/storage/storage.c - threads, order and group commit.
+ *
+ *     submitters ──writes──────────────▶ writer ──held reads──▶ readers
+ *               └──reads, when no write of theirs is in flight──▲
+ *
+ * One *writer* thread carries out all writes. Whatever waits in its inbox when it looks becomes one commit, up to a bound:
+ * while the disk syncs one group, the next one gathers, so the cost of a sync is shared by as many as there are, and a
+ * lone transaction does not wait for company.
+ *
+ * *Reader* threads answer from committed state, beside the writer. A read must not overtake an earlier write of its own
+ * thread, so each thread counts its writes in flight in a *lane*: at zero a read goes straight to a reader; otherwise it
+ * queues behind the writes and the writer passes it on after their commit. A lane is a slot in a fixed table that a thread
+ * is dealt when it first submits something; threads that share one merely wait for each other's writes at times. The
+ * writer lowers the count after the commit and before it answers: who has seen the answer reads at once.
+ *
+ * Nothing orders a read against *later* writes or other reads: it shows one moment between its submission and its answer. */
+#include "server/storage/inbox.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <uv.h>
+
+enum {
+    LANES = 64,
+    /* Bounds of a group: how long a transaction waits for those before it, and what a commit adds to SQLite's log. */
+    GROUP_TXNS_MAX = 1000,
+    GROUP_BYTES_MAX = 8 * 1024 * 1024,
+    /* While commits fail and nobody writes, the writer itself looks whether they work again: a server that tells its load
+     * balancer that it is not ready gets no traffic that would find out. */
+    PROBE_MS = 1000,
+};
+
+enum { LOG_ERROR, LOG_WARNING, LOG_INFO };
+
+struct read_job {
+    struct storage_job job;
+    storage_on_rows done;
+    struct arena *arena;    /* the job, its strings and its rows' bytes lie in it */
+    struct storage_query q; /* strings in `arena` */
+    struct rows rows;
+};
+
+struct reader {
+    struct storage *s;
+    unsigned number;
+    uv_thread_t thread;
+    struct inbox inbox;
+    _Atomic unsigned waiting; /* [any] jobs in the inbox or at work */
+};
+
+/* Padded, so that workers do not share a cache line. */
+struct lane {
+    _Alignas(64) _Atomic unsigned writes_in_flight; /* [any] up by the submitter, down by the writer */
+};
+
+/* Something that works, or does not: an operator is told when that changes, not each time it is found to be so. */
+struct health {
+    const char *what;
+    atomic_bool is_failing; /* [storage threads] set; [any] read */
+};
+
+struct storage {
+    /* [start] */
+    struct backend *backend;
+    void (*log)(int level, const char *event, const char *details);
+    struct reader readers[BACKEND_READERS_MAX];
+    unsigned n_readers;
+    uv_thread_t writer;
+    /* [any] */
+    struct lane lanes[LANES];
+    struct inbox inbox;
+    atomic_uint_fast64_t transactions, commits, failures;
+    struct health writing, reading, tidying;
+    atomic_bool is_damaged; /* some page does not make sense: said once */
+    /* [writer] */
+    struct storage_txn *group[GROUP_TXNS_MAX];
+    size_t group_n;
+    size_t group_bytes;
+    struct mpsc_node *held_first, **held_end; /* reads to be passed on after the group's commit */
+};
+
+static const struct backend_class *const backends[] = {&sqlite_backend, &memory_backend};
+
+/* ---- the log ---- */
+
+static void log_line(struct storage *s, int level, const char *event, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void log_line(struct storage *s, int level, const char *event, const char *fmt, ...)
+{
+    char details[BACKEND_DETAIL_SIZE + 128];
+    va_list args;
+
+    if (s->log == NULL)
+        return;
+    va_start(args, fmt);
+    (void)vsnprintf(details, sizeof(details), fmt, args);
+    va_end(args);
+    s->log(level, event, details);
+}
+
+static void note_health(struct storage *s, struct health *h, enum ln_err err, const char *detail)
+{
+    bool is_failing = err != LN_OK;
+
+    if (atomic_load_explicit(&h->is_failing, memory_order_relaxed) == is_failing)
+        return; /* the usual case costs no write to shared memory */
+    if (atomic_exchange(&h->is_failing, is_failing) == is_failing)
+        return;
+    if (is_failing)
+        log_line(s, LOG_ERROR, "storage.failing", "what=%s err=%s cause=\"%s\"", h->what, ln_err_name(err), detail);
+    else
+        log_line(s, LOG_INFO, "storage.healed", "what=%s", h->what);
+}
+
+/* Damage concerns single pages: other transactions and reads go on working, so this is not a state that heals. */
+static void note_damage(struct storage *s, const char *detail)
+{
+    if (!atomic_exchange(&s->is_damaged, true))
+        log_line(s, LOG_ERROR, "storage.damaged", "cause=\"%s\" next=\"stop the server and repair the database\"", detail);
+}
+
+/* ---- lanes ---- */
+
+static struct lane *lane_of_this_thread(struct storage *s)
+{
+    static atomic_uint dealt;
+    static _Thread_local unsigned mine; /* 0: none yet */
+
+    if (mine == 0)
+        mine = 1 + atomic_fetch_add_explicit(&dealt, 1, memory_order_relaxed) % LANES;
+    return &s->lanes[mine - 1];
+}
+
+/* ---- answering ---- */
+
+static void answer_commit(struct task *own_task)
+{
+    struct storage_txn *t = container_of(own_task, struct storage_txn, job.task);
+
+    t->done(t->job.ctx, t->err);
+    storage_txn_free(&t);
+}
+
+static void answer_read(struct task *own_task)
+{
+    struct read_job *r = container_of(own_task, struct read_job, job.task);
+    struct arena *arena = r->arena; /* the job itself lies inside it */
+
+    r->done(r->job.ctx, &r->rows.pub);
+    rows_deinit(&r->rows);
+    arena_free(&arena);
+}
+
+static void finish_txn(struct storage *s, struct storage_txn *own_txn)
+{
+    atomic_fetch_sub_explicit(&s->lanes[own_txn->lane].writes_in_flight, 1, memory_order_release);
+    if (own_txn->done == NULL) {
+        const struct storage_op *op = own_txn->conditions.first != NULL ? own_txn->conditions.first : own_txn->ops.first;
+
+        if (own_txn->err != LN_OK && op != NULL)
+            log_line(s, LOG_WARNING, "storage.not_written", "err=%s owner=%.*s collection=%.*s",
+                     ln_err_name(own_txn->err), STR_ARG(op->owner), STR_ARG(op->collection));
+        storage_txn_free(&own_txn);
+        return;
+    }
+    own_txn->job.task.run = answer_commit;
+    executor_post(own_txn->job.reply_to, &own_txn->job.task);
+}
+
+static void carry_out_read(struct storage *s, unsigned reader, struct read_job *own_read)
+{
+    struct rows *rows = &own_read->rows;
+    char detail[BACKEND_DETAIL_SIZE] = "";
+
+    rows->arena = own_read->arena;
+    rows->pub.err = s->backend->class->read(s->backend, reader, &own_read->q, rows, detail);
+    if (rows->pub.err != LN_OK)
+        rows_clear(rows);
+    if (rows->pub.err == LN_E_CORRUPT)
+        note_damage(s, detail);
+    else
+        note_health(s, &s->reading, rows->pub.err, detail);
+    own_read->job.task.run = answer_read;
+    executor_post(own_read->job.reply_to, &own_read->job.task);
+}
+
+/* ---- readers ---- */
+
+static void reader_main(void *arg)
+{
+    struct reader *r = arg;
+    bool is_stopping = false;
+
+    (void)pthread_setname_np(pthread_self(), "storage-read");
+    while (!is_stopping) {
+        for (struct storage_job *job = inbox_wait(&r->inbox, -1), *next; job != NULL; job = next) {
+            next = job_of(job->task.node.next); /* before the job is answered, which gives it away */
+            if (job->kind == JOB_STOP) {
+                is_stopping = true;
+                continue;
+            }
+            carry_out_read(r->s, r->number, container_of(job, struct read_job, job));
+            atomic_fetch_sub_explicit(&r->waiting, 1, memory_order_relaxed);
+        }
+    }
+}
+
+/* [any] To the reader with the least to do: a long listing should not hold a login up. */
+static void pass_to_reader(struct storage *s, struct storage_job *own_job)
+{
+    struct reader *best = &s->readers[0];
+    unsigned least = atomic_load_explicit(&best->waiting, memory_order_relaxed);
+
+    for (unsigned i = 1; i < s->n_readers && least > 0; i++) {
+        unsigned waiting = atomic_load_explicit(&s->readers[i].waiting, memory_order_relaxed);
+
+        if (waiting < least) {
+            best = &s->readers[i];
+            least = waiting;
+        }
+    }
+    atomic_fetch_add_explicit(&best->waiting, 1, memory_order_relaxed);
+    inbox_push(&best->inbox, own_job);
+}
+
+/* ---- the writer ---- */
+
+static void pass_on_held_reads(struct storage *s)
+{
+    struct storage_job *job = job_of(s->held_first), *next;
+
+    s->held_first = NULL;
+    s->held_end = &s->held_first;
+    for (; job != NULL; job = next) {
+        next = job_of(job->task.node.next);
+        if (s->n_readers > 0)
+            pass_to_reader(s, job);
+        else
+            carry_out_read(s, 0, container_of(job, struct read_job, job));
+    }
+}
+
+/* Answers come before the housekeeping, which nobody waits for. */
+static void tidy(struct storage *s)
+{
+    char detail[BACKEND_DETAIL_SIZE] = "";
+
+    if (s->backend->class->tidy != NULL)
+        note_health(s, &s->tidying, s->backend->class->tidy(s->backend, detail), detail);
+}
+
+static void note_group(struct storage *s, enum ln_err err, const char *detail)
+{
+    bool is_damaged = err == LN_E_CORRUPT;
+
+    for (size_t i = 0; i < s->group_n && !is_damaged; i++)
+        is_damaged = s->group[i]->err == LN_E_CORRUPT;
+    if (is_damaged)
+        note_damage(s, detail);
+    note_health(s, &s->writing, err, detail);
+    if (err != LN_OK) {
+        atomic_fetch_add_explicit(&s->failures, s->group_n, memory_order_relaxed);
+        return;
+    }
+    size_t committed = 0;
+
+    for (size_t i = 0; i < s->group_n; i++)
+        committed += s->group[i]->err == LN_OK;
+    atomic_fetch_add_explicit(&s->transactions, committed, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->commits, 1, memory_order_relaxed);
+}
+
+static void commit_group(struct storage *s)
+{
+    if (s->group_n > 0) {
+        char detail[BACKEND_DETAIL_SIZE] = "";
+
+        note_group(s, s->backend->class->commit(s->backend, s->group, s->group_n, detail), detail);
+        for (size_t i = 0; i < s->group_n; i++)
+            finish_txn(s, s->group[i]);
+        s->group_n = 0;
+        s->group_bytes = 0;
+        pass_on_held_reads(s);
+        tidy(s);
+    } else {
+        pass_on_held_reads(s);
+    }
+}
+
+static void gather(struct storage *s, struct storage_job *job)
+{
+    if (job->kind == JOB_READ) {
+        job->task.node.next = NULL;
+        *s->held_end = &job->task.node;
+        s->held_end = &job->task.node.next;
+        return;
+    }
+    struct storage_txn *t = container_of(job, struct storage_txn, job);
+
+    s->group[s->group_n++] = t;
+    s->group_bytes += t->bytes;
+    if (s->group_n == GROUP_TXNS_MAX || s->group_bytes >= GROUP_BYTES_MAX)
+        commit_group(s);
+}
+
+static void probe(struct storage *s)
+{
+    char detail[BACKEND_DETAIL_SIZE] = "";
+
+    if (s->backend->class->probe != NULL)
+        note_health(s, &s->writing, s->backend->class->probe(s->backend, detail), detail);
+}
+
+static void writer_main(void *arg)
+{
+    struct storage *s = arg;
+    bool is_stopping = false;
+
+    (void)pthread_setname_np(pthread_self(), "storage-write");
+    while (!is_stopping) {
+        struct storage_job *job = inbox_wait(&s->inbox, atomic_load(&s->writing.is_failing) ? PROBE_MS : -1), *next;
+
+        if (job == NULL) {
+            probe(s);
+            continue;
+        }
+        for (; job != NULL; job = next) {
+            next = job_of(job->task.node.next); /* before the job is answered, which gives it away */
+            if (job->kind == JOB_STOP)
+                is_stopping = true;
+            else
+                gather(s, job);
+        }
+        commit_group(s);
+    }
+}
+
+/* ---- the interface ---- */
+
+void storage_commit(struct storage *s, struct storage_txn *own_txn, struct executor *reply_to,
+                    storage_on_committed done, void *ctx)
+{
+    struct lane *lane = lane_of_this_thread(s);
+
+    assert(done == NULL || reply_to != NULL);
+    own_txn->job.reply_to = reply_to;
+    own_txn->job.ctx = ctx;
+    own_txn->done = done;
+    own_txn->lane = (unsigned)(lane - s->lanes);
+    atomic_fetch_add_explicit(&lane->writes_in_flight, 1, memory_order_relaxed);
+    inbox_push(&s->inbox, &own_txn->job);
+}
+
+void storage_read(struct storage *s, const struct storage_query *q, struct executor *reply_to, storage_on_rows done,
+                  void *ctx)
+{
+    struct arena *arena = arena_new(1024);
+    struct read_job *r = arena_alloc(arena, sizeof(*r));
+
+    *r = (struct read_job){
+        .job = {.kind = JOB_READ, .reply_to = reply_to, .ctx = ctx},
+        .done = done,
+        .arena = arena,
+        .q = *q,
+    };
+    r->q.owner = arena_copy(arena, q->owner);
+    r->q.collection = arena_copy(arena, q->collection);
+    r->q.key = arena_copy(arena, q->key);
+    r->q.after_owner = arena_copy(arena, q->after_owner);
+    if (s->n_readers > 0 &&
+        atomic_load_explicit(&lane_of_this_thread(s)->writes_in_flight, memory_order_acquire) == 0)
+        pass_to_reader(s, &r->job);
+    else
+        inbox_push(&s->inbox, &r->job);
+}
+
+void storage_get_stats(const struct storage *s, struct storage_stats *ret)
+{
+    *ret = (struct storage_stats){
+        .transactions = atomic_load_explicit(&s->transactions, memory_order_relaxed),
+        .commits = atomic_load_explicit(&s->commits, memory_order_relaxed),
+        .failures = atomic_load_explicit(&s->failures, memory_order_relaxed),
+        .is_failing = atomic_load_explicit(&s->writing.is_failing, memory_order_relaxed),
+    };
+}
+
+/* ---- start and end ---- */
+
+static enum ln_err open_backend(const struct storage_options *opt, struct backend **ret, char *ret_error)
+{
+    for (size_t i = 0; i < ARRAY_LEN(backends); i++)
+        if (strcmp(backends[i]->name, opt->backend) == 0)
+            return backends[i]->open(opt, ret, ret_error);
+    (void)snprintf(ret_error, STORAGE_ERROR_SIZE, "there is no storage back-end called \"%s\"", opt->backend);
+    return LN_E_INVALID;
+}
+
+static void start_threads(struct storage *s)
+{
+    for (unsigned i = 0; i < s->n_readers; i++) {
+        struct reader *r = &s->readers[i];
+
+        r->s = s;
+        r->number = i;
+        inbox_init(&r->inbox);
+        int rc = uv_thread_create(&r->thread, reader_main, r);
+
+        assert(rc == 0);
+        (void)rc;
+    }
+    inbox_init(&s->inbox);
+    int rc = uv_thread_create(&s->writer, writer_main, s);
+
+    assert(rc == 0);
+    (void)rc;
+}
+
+enum ln_err storage_open(const struct storage_options *opt, struct storage **ret, char *ret_error)
+{
+    struct backend *backend;
+    enum ln_err err = open_backend(opt, &backend, ret_error);
+
+    if (err != LN_OK)
+        return err;
+    struct storage *s = aligned_alloc(_Alignof(struct storage), sizeof(*s));
+
+    if (s == NULL)
+        abort();
+    memset(s, 0, sizeof(*s));
+    s->backend = backend;
+    s->log = opt->log;
+    s->n_readers = backend->class->has_readers ? opt->readers : 0;
+    s->writing.what = "commit";
+    s->reading.what = "read";
+    s->tidying.what = "checkpoint";
+    s->held_end = &s->held_first;
+    start_threads(s);
+    *ret = s;
+    return LN_OK;
+}
+
+static void stop_thread(struct inbox *in, uv_thread_t *thread)
+{
+    struct storage_job stop = {.kind = JOB_STOP};
+
+    inbox_push(in, &stop);
+    (void)uv_thread_join(thread);
+    inbox_deinit(in);
+}
+
+void storage_close(struct storage **s)
+{
+    struct storage *mine = *s;
+
+    *s = NULL;
+    if (mine == NULL)
+        return;
+    stop_thread(&mine->inbox, &mine->writer);
+    for (unsigned i = 0; i < mine->n_readers; i++) /* after the writer, which passes reads on to them */
+        stop_thread(&mine->readers[i].inbox, &mine->readers[i].thread);
+    mine->backend->class->close(&mine->backend);
+    free(mine);
+}
