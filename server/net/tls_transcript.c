@@ -75,6 +75,8 @@ static void add_handshake_bytes(struct tls_transcript *t, enum tls_side side, st
         return;
     if (side == TLS_FROM_SERVER && at_start && bytes.p[0] == MESSAGE_SERVER_HELLO)
         read_server_hello(t, bytes);
+    if (t->is_1_3) /* its bindings are not made of this hash */
+        return;
     (void)mbedtls_md_update(&t->sha256, (const unsigned char *)bytes.p, bytes.len);
     (void)mbedtls_md_update(&t->sha384, (const unsigned char *)bytes.p, bytes.len);
 }
@@ -88,11 +90,15 @@ static void on_record_header(struct tls_transcript *t, enum tls_side side, const
     t->is_resumed = side == TLS_FROM_SERVER; /* RFC 5246 section 7.3: an abbreviated handshake */
 }
 
+static size_t body_len(const struct tls_record_cursor *c)
+{
+    return (size_t)c->header[3] << 8 | c->header[4];
+}
+
 void tls_transcript_add(struct tls_transcript *t, enum tls_side side, struct str bytes)
 {
     struct tls_record_cursor *c = &t->cursors[side];
     struct str part;
-    bool at_start;
 
     while (bytes.len > 0) {
         if (c->body_left == 0) {
@@ -101,15 +107,13 @@ void tls_transcript_add(struct tls_transcript *t, enum tls_side side, struct str
             if (c->header_len < sizeof(c->header))
                 continue;
             c->header_len = 0;
-            c->body_left = (size_t)c->header[3] << 8 | c->header[4];
+            c->body_left = body_len(c);
             on_record_header(t, side, c->header);
-            at_start = true;
             continue;
         }
         (void)take(&bytes, bytes.len < c->body_left ? bytes.len : c->body_left, &part);
         if (c->header[0] == RECORD_HANDSHAKE)
-            add_handshake_bytes(t, side, part, at_start);
-        at_start = false;
+            add_handshake_bytes(t, side, part, c->body_left == body_len(c));
         c->body_left -= part.len;
     }
 }
