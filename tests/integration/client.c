@@ -17,7 +17,7 @@ struct arrival {
 struct client_private {
     struct harness *harness;
     xmpp_conn_t *conn;
-    int socket; /* libstrophe's; -1 before it has one */
+    int socket;            /* libstrophe's; -1 before it has one */
     struct arrival *queue; /* oldest first */
     struct arrival **end;
     struct arrival *taken; /* the test has them, and may look at them again */
@@ -79,7 +79,8 @@ static char *condition_of(const xmpp_stream_error_t *error)
     struct node *node = error == NULL || error->stanza == NULL ? NULL : convert(NULL, error->stanza);
     char *name = NULL;
 
-    for (const struct node *child = node == NULL ? NULL : node->child; child != NULL && name == NULL; child = child->next)
+    for (const struct node *child = node == NULL ? NULL : node->child; child != NULL && name == NULL;
+         child = child->next)
         if (strcmp(child->ns, "urn:ietf:params:xml:ns:xmpp-streams") == 0 && strcmp(child->name, "text") != 0)
             name = strdup(child->name);
     node_free(&node);
@@ -119,8 +120,8 @@ static xmpp_ctx_t *context(struct harness *h)
 {
     if (h->strophe == NULL) {
         xmpp_initialize();
-        h->strophe = xmpp_ctx_new(NULL, getenv("LINNET_TEST_WIRE") == NULL ? NULL
-                                                                            : xmpp_get_default_logger(XMPP_LEVEL_DEBUG));
+        h->strophe =
+            xmpp_ctx_new(NULL, getenv("LINNET_TEST_WIRE") == NULL ? NULL : xmpp_get_default_logger(XMPP_LEVEL_DEBUG));
     }
     return h->strophe;
 }

@@ -59,7 +59,8 @@ void client_forget_all(struct harness *h);
 /* ---- sending ---- */
 
 void client_send(struct client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Sends an IQ with an id of its own and waits for the answer, which is borrowed until the test's end. `to` may be NULL. */
+/* Sends an IQ with an id of its own and waits for the answer, which is borrowed until the test's end. `to` may be NULL.
+ */
 #define client_request(c, type, to, ...) client_request_(__FILE__, __LINE__, c, type, to, __VA_ARGS__)
 const struct node *client_request_(const char *file, int line, struct client *c, const char *type, const char *to,
                                    const char *fmt, ...) __attribute__((format(printf, 6, 7)));
@@ -69,14 +70,15 @@ void client_wait_acked(struct client *c);
 /* ---- receiving: what is returned is borrowed until the test's end ---- */
 
 /* The next stanza of the kind (message, presence, iq, ...) that the path begins with must match it. */
-#define client_expect(c, ...) client_expect_(__FILE__, __LINE__, c, true, __VA_ARGS__)
+#define client_expect(c, ...)     client_expect_(__FILE__, __LINE__, c, true, __VA_ARGS__)
 /* Some stanza must match; others may come before it, and stay in the queue. */
 #define client_expect_any(c, ...) client_expect_(__FILE__, __LINE__, c, false, __VA_ARGS__)
 const struct node *client_expect_(const char *file, int line, struct client *c, bool is_next, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 
 /* Asks the server for a sign of life and takes all that came before it for granted: nothing of it may match. This
- * proves something only of stanzas that the server sent before it read the question, so first wait for what comes last. */
+ * proves something only of stanzas that the server sent before it read the question, so first wait for what comes last.
+ */
 #define client_expect_none(c, ...) client_expect_none_(__FILE__, __LINE__, c, __VA_ARGS__)
 void client_expect_none_(const char *file, int line, struct client *c, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
@@ -84,7 +86,7 @@ void client_expect_none_(const char *file, int line, struct client *c, const cha
 #define client_expect_quiet(c) client_expect_none_(__FILE__, __LINE__, c, "*")
 /* Sends a ping to the server and waits for the answer: all that was sent before has been read, all that the server sent
  * before has come. */
-#define client_barrier(c) client_barrier_(__FILE__, __LINE__, c)
+#define client_barrier(c)      client_barrier_(__FILE__, __LINE__, c)
 void client_barrier_(const char *file, int line, struct client *c);
 /* A barrier from `from` through `to`: sends a message of type headline to the full JID, and waits until it is there.
  * What `from` sent before to this session, and what its stanzas caused on the way, has come by then. */

@@ -10,11 +10,11 @@
 #include "json.h"
 #include "process.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
 /* cmocka needs those four before it */
 #include <cmocka.h>
 
@@ -61,13 +61,16 @@ struct harness {
 
 #define HARNESS_TEST(f) cmocka_unit_test_setup_teardown(f, harness_test_begin, harness_test_end)
 
-/* Runs all tests with a server of 1, then of 2, then of 4 workers (LINNET_TEST_WORKERS=2 chooses one); the tests' state is the
- * harness. One server serves all tests of a round, so each test makes accounts of its own. Returns what main() should. */
-#define harness_run_tests(story, tests, options) harness_run_tests_(story, tests, sizeof(tests) / sizeof((tests)[0]), options)
+/* Runs all tests with a server of 1, then of 2, then of 4 workers (LINNET_TEST_WORKERS=2 chooses one); the tests' state
+ * is the harness. One server serves all tests of a round, so each test makes accounts of its own. Returns what main()
+ * should. */
+#define harness_run_tests(story, tests, options)                                                                       \
+    harness_run_tests_(story, tests, sizeof(tests) / sizeof((tests)[0]), options)
 int harness_run_tests_(const char *story, const struct CMUnitTest *tests, size_t n,
                        const struct harness_options *options);
 /* The same with one server, whose workers are as `options` says. */
-#define harness_run_once(story, tests, options) harness_run_once_(story, tests, sizeof(tests) / sizeof((tests)[0]), options)
+#define harness_run_once(story, tests, options)                                                                        \
+    harness_run_once_(story, tests, sizeof(tests) / sizeof((tests)[0]), options)
 int harness_run_once_(const char *story, const struct CMUnitTest *tests, size_t n,
                       const struct harness_options *options);
 int harness_test_begin(void **state);
@@ -100,7 +103,8 @@ void harness_configure(struct harness *h, const char *const *settings, const cha
 /* A place in the log: "from now on". */
 size_t harness_log_mark(const struct harness *h);
 /* The first line behind `mark` that has all of the words (NULL at the end); waits for it. The caller frees. */
-#define harness_log_wait(h, mark, ...) harness_log_wait_(__FILE__, __LINE__, h, mark, (const char *const[]){__VA_ARGS__, NULL})
+#define harness_log_wait(h, mark, ...)                                                                                 \
+    harness_log_wait_(__FILE__, __LINE__, h, mark, (const char *const[]){__VA_ARGS__, NULL})
 char *harness_log_wait_(const char *file, int line, struct harness *h, size_t mark, const char *const words[]);
 /* The value of key=value in a line of log, unquoted; the caller frees; NULL: it has none. */
 char *log_value(const char *line, const char *key);
@@ -108,7 +112,8 @@ char *log_value(const char *line, const char *key);
 /* ---- its operator ---- */
 
 /* Runs linnetctl on this server; `input` becomes its stdin. Returns the exit code. */
-#define harness_ctl(h, input, ret_output, ...) harness_ctl_(h, input, ret_output, (const char *const[]){__VA_ARGS__, NULL})
+#define harness_ctl(h, input, ret_output, ...)                                                                         \
+    harness_ctl_(h, input, ret_output, (const char *const[]){__VA_ARGS__, NULL})
 int harness_ctl_(struct harness *h, const char *input, char **ret_output, const char *const args[]);
 /* linnetctl --json ...: must succeed. The caller frees. */
 #define harness_ctl_json(h, ...) harness_ctl_json_(__FILE__, __LINE__, h, (const char *const[]){__VA_ARGS__, NULL})
@@ -117,7 +122,8 @@ struct json *harness_ctl_json_(const char *file, int line, struct harness *h, co
 /* A new account with a name nobody else has; borrowed until harness_free(). */
 const struct account *harness_account(struct harness *h);
 /* The same with this name and password (NULL: some), at this host. */
-const struct account *harness_account_named(struct harness *h, const char *user, const char *host, const char *password);
+const struct account *harness_account_named(struct harness *h, const char *user, const char *host,
+                                            const char *password);
 /* A name nobody else has, without an account; borrowed until harness_free(). */
 const char *harness_nobody(struct harness *h);
 /* The worker on which a session lives, as linnetctl says; -1: there is no such session. */

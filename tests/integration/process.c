@@ -73,6 +73,7 @@ static void become(const char *const argv[])
     for (; argv[n] != NULL && n < 63; n++)
         copy[n] = strdup(argv[n]);
     copy[n] = NULL;
+    signal(SIGPIPE, SIG_DFL); /* which we ignore, and ignoring would be inherited */
     execvp(copy[0], copy);
     fprintf(stderr, "%s: %s\n", copy[0], strerror(errno));
     _exit(127);

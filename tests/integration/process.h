@@ -11,9 +11,9 @@
 enum { PROCESS_RUNNING = -1000 };
 
 struct process {
-    pid_t pid;   /* 0: none */
-    int pid_fd;  /* readable once it has ended */
-    int status;  /* PROCESS_RUNNING; then the exit code, or minus the signal */
+    pid_t pid;              /* 0: none */
+    int pid_fd;             /* readable once it has ended */
+    int status;             /* PROCESS_RUNNING; then the exit code, or minus the signal */
     void (*in_child)(void); /* runs between fork and exec; may be NULL */
 };
 

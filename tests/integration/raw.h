@@ -14,8 +14,8 @@
 struct raw {
     struct harness *harness;
     int fd;
-    SSL *ssl; /* NULL before TLS */
-    char *jid; /* full, once raw_bind() was called */
+    SSL *ssl;                    /* NULL before TLS */
+    char *jid;                   /* full, once raw_bind() was called */
     const struct node *header;   /* of the server's current stream; NULL before it came */
     const struct node *features; /* the last ones; borrowed until raw_free() */
     bool is_stream_closed;       /* </stream:stream> came */
@@ -61,7 +61,7 @@ void raw_expect_new_stream(struct raw *r);
 #define raw_expect_header(r) raw_expect_header_(__FILE__, __LINE__, r)
 const struct node *raw_expect_header_(const char *file, int line, struct raw *r);
 /* The next element must match. */
-#define raw_expect(r, ...) raw_expect_(__FILE__, __LINE__, r, false, __VA_ARGS__)
+#define raw_expect(r, ...)  raw_expect_(__FILE__, __LINE__, r, false, __VA_ARGS__)
 /* Elements that do not match are skipped. */
 #define raw_skip_to(r, ...) raw_expect_(__FILE__, __LINE__, r, true, __VA_ARGS__)
 const struct node *raw_expect_(const char *file, int line, struct raw *r, bool may_skip, const char *fmt, ...)
