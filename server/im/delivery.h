@@ -10,7 +10,7 @@
 #include "common/xmpp/stanza.h"
 
 enum delivery_address {
-    ADDRESS_NONE,          /* no `to`, or the sender's own bare JID, which means the same */
+    ADDRESS_NONE,          /* no `to`: the stanza is from a client of this server, for its own account */
     ADDRESS_HOST,          /* one of our domains, with or without a resource */
     ADDRESS_BARE,          /* an account */
     ADDRESS_FULL_MATCH,    /* a connected resource, with presence or without */
@@ -26,10 +26,13 @@ enum delivery_account {
 };
 
 enum delivery_action {
-    DELIVER_DROP,                /* silently */
-    DELIVER_REFUSE,              /* error reply with `err` */
-    DELIVER_TO_MATCH,            /* the resource of the full JID */
-    DELIVER_TO_TOP,              /* all available resources that share the highest priority (>= 0) */
+    DELIVER_DROP,             /* silently */
+    DELIVER_REFUSE,           /* error reply with `err` */
+    DELIVER_TO_MATCH,         /* the resource of the full JID */
+    DELIVER_TO_MATCH_IF_SEEN, /* the same if the sender may know that it is there, otherwise refused with `err`: it is
+                                 the account itself, one of our domains, subscribed to the account, or the resource has
+                                 sent it directed presence (section 8.5.3.1) */
+    DELIVER_TO_TOP,           /* all available resources that share the highest priority (>= 0) */
     DELIVER_TO_ALL_NON_NEGATIVE, /* all available resources with priority >= 0 */
     DELIVER_TO_ALL_AVAILABLE,    /* all available resources */
     DELIVER_TO_OFFLINE,          /* kept until one is there: see delivery_offline() */
@@ -53,10 +56,10 @@ struct delivery {
 struct delivery delivery_decide(enum stanza_kind kind, enum stanza_type type, enum delivery_address address,
                                 enum delivery_account account);
 
-/* [any] What becomes of a message for which DELIVER_TO_OFFLINE was decided, or which was lost on its way to a resource:
- * DELIVER_TO_OFFLINE: it is worth keeping (XEP-0160 section 3, XEP-0334). DELIVER_REFUSE: it has content, but its
- * sender forbade keeping it. DELIVER_DROP: nobody misses it (a chat state, an empty message), or it may not be
- * answered. */
+/* [any] What becomes of a message that no resource takes now, as DELIVER_TO_OFFLINE says. DELIVER_TO_OFFLINE: it is
+ * worth keeping (XEP-0160 section 3, XEP-0334); where that turns out to be impossible the answer is
+ * service-unavailable. DELIVER_REFUSE: it is worth something, but may not be kept. DELIVER_DROP: nobody misses it (a
+ * chat state, an empty message, a headline), or it may not be answered. */
 enum delivery_action delivery_offline(const struct stanza *st);
 
 /* [any] delivery_offline() says DELIVER_TO_OFFLINE. */

@@ -1,0 +1,161 @@
+#include "server/im/delivery.h"
+
+#include <assert.h>
+
+#include "common/mem.h"
+#include "common/xmpp/ns.h"
+
+/* Sets of enum values, as bits. */
+#define BIT(n)      (1u << (n))
+#define ANY         0xffffu
+
+/* types */
+#define NORMAL_CHAT (BIT(TYPE_NORMAL) | BIT(TYPE_CHAT))
+#define HEADLINE    BIT(TYPE_HEADLINE)
+#define PRESENCE    (BIT(TYPE_AVAILABLE) | BIT(TYPE_UNAVAILABLE))
+#define NOTICE      (PRESENCE | BIT(TYPE_ERROR))
+#define REPLY       (BIT(TYPE_SUBSCRIBED) | BIT(TYPE_UNSUBSCRIBE) | BIT(TYPE_UNSUBSCRIBED))
+#define REQUEST     (BIT(TYPE_GET) | BIT(TYPE_SET))
+
+/* addresses */
+#define NONE        BIT(ADDRESS_NONE)
+#define HOST        BIT(ADDRESS_HOST)
+#define BARE        BIT(ADDRESS_BARE)
+#define OWN_BARE                                                                                                       \
+    (NONE | BARE) /* a message or iq without `to` is for the sender's own account (RFC 6120 section 10.3) */
+#define MATCH      BIT(ADDRESS_FULL_MATCH)
+#define NO_MATCH   BIT(ADDRESS_FULL_NO_MATCH)
+
+/* accounts */
+#define UNKNOWN    BIT(ACCOUNT_UNKNOWN)
+#define OFFLINE    BIT(ACCOUNT_NO_RESOURCE)
+#define NOBODY     (OFFLINE | BIT(ACCOUNT_ONLY_NEGATIVE)) /* takes messages to the bare JID */
+#define SOMEBODY   BIT(ACCOUNT_NON_NEGATIVE)
+
+#define NO_SERVICE STANZA_ERR_SERVICE_UNAVAILABLE
+
+struct rule {
+    char name[4];
+    uint8_t kind;
+    uint16_t types;
+    uint16_t addresses;
+    uint16_t accounts;
+    uint8_t action;
+    uint8_t err;
+};
+
+/* The first row that fits decides. docs/delivery-rules.md has the sections and the reasons, under the same numbers. */
+static const struct rule rules[] = {
+    {"M1", STANZA_MESSAGE, ANY, HOST, ANY, DELIVER_TO_HOST, NO_SERVICE},
+    {"M2", STANZA_MESSAGE, ANY, MATCH, ANY, DELIVER_TO_MATCH, NO_SERVICE},
+    {"M3", STANZA_MESSAGE, BIT(TYPE_ERROR), ANY, ANY, DELIVER_DROP, NO_SERVICE},
+    {"M4", STANZA_MESSAGE, HEADLINE, ANY, UNKNOWN, DELIVER_DROP, NO_SERVICE},
+    {"M5", STANZA_MESSAGE, ANY, ANY, UNKNOWN, DELIVER_REFUSE, NO_SERVICE},
+    {"M6", STANZA_MESSAGE, BIT(TYPE_GROUPCHAT), ANY, ANY, DELIVER_REFUSE, NO_SERVICE},
+    {"M7", STANZA_MESSAGE, NORMAL_CHAT, OWN_BARE, NOBODY, DELIVER_TO_OFFLINE, NO_SERVICE},
+    {"M8", STANZA_MESSAGE, NORMAL_CHAT, OWN_BARE, SOMEBODY, DELIVER_TO_TOP, NO_SERVICE},
+    {"M9", STANZA_MESSAGE, HEADLINE, OWN_BARE, NOBODY, DELIVER_DROP, NO_SERVICE},
+    {"M10", STANZA_MESSAGE, HEADLINE, OWN_BARE, SOMEBODY, DELIVER_TO_ALL_NON_NEGATIVE, NO_SERVICE},
+    {"M11", STANZA_MESSAGE, BIT(TYPE_CHAT), NO_MATCH, NOBODY, DELIVER_TO_OFFLINE, NO_SERVICE},
+    {"M12", STANZA_MESSAGE, BIT(TYPE_CHAT), NO_MATCH, SOMEBODY, DELIVER_TO_TOP, NO_SERVICE},
+    {"M13", STANZA_MESSAGE, BIT(TYPE_NORMAL), NO_MATCH, ANY, DELIVER_REFUSE, NO_SERVICE},
+    {"M14", STANZA_MESSAGE, HEADLINE, NO_MATCH, ANY, DELIVER_DROP, NO_SERVICE},
+
+    {"P1", STANZA_PRESENCE, BIT(TYPE_INVALID), ANY, ANY, DELIVER_REFUSE, STANZA_ERR_BAD_REQUEST},
+    {"P2", STANZA_PRESENCE, ANY, HOST, ANY, DELIVER_TO_HOST, NO_SERVICE},
+    {"P3", STANZA_PRESENCE, PRESENCE, NONE, ANY, DELIVER_TO_BROADCAST, NO_SERVICE},
+    {"P4", STANZA_PRESENCE, ANY, NONE, ANY, DELIVER_DROP, NO_SERVICE},
+    {"P5", STANZA_PRESENCE, BIT(TYPE_PROBE), ANY, UNKNOWN, DELIVER_UNSUBSCRIBED, NO_SERVICE},
+    {"P6", STANZA_PRESENCE, ANY, ANY, UNKNOWN, DELIVER_DROP, NO_SERVICE},
+    {"P7", STANZA_PRESENCE, NOTICE, MATCH, ANY, DELIVER_TO_MATCH, NO_SERVICE},
+    {"P8", STANZA_PRESENCE, NOTICE, NO_MATCH, ANY, DELIVER_DROP, NO_SERVICE},
+    {"P9", STANZA_PRESENCE, NOTICE, BARE, OFFLINE, DELIVER_DROP, NO_SERVICE},
+    {"P10", STANZA_PRESENCE, NOTICE, BARE, ANY, DELIVER_TO_ALL_AVAILABLE, NO_SERVICE},
+    {"P11", STANZA_PRESENCE, REPLY, NO_MATCH, ANY, DELIVER_DROP, NO_SERVICE},
+    {"P12", STANZA_PRESENCE, BIT(TYPE_SUBSCRIBE) | REPLY, ANY, ANY, DELIVER_TO_SUBSCRIPTION, NO_SERVICE},
+    {"P13", STANZA_PRESENCE, BIT(TYPE_PROBE), ANY, ANY, DELIVER_TO_PROBE, NO_SERVICE},
+
+    {"Q1", STANZA_IQ, BIT(TYPE_INVALID), ANY, ANY, DELIVER_REFUSE, STANZA_ERR_BAD_REQUEST},
+    {"Q2", STANZA_IQ, ANY, HOST, ANY, DELIVER_TO_HOST, NO_SERVICE},
+    {"Q3", STANZA_IQ, REQUEST, ANY, UNKNOWN, DELIVER_REFUSE, NO_SERVICE},
+    {"Q4", STANZA_IQ, ANY, ANY, UNKNOWN, DELIVER_DROP, NO_SERVICE},
+    {"Q5", STANZA_IQ, ANY, OWN_BARE, ANY, DELIVER_TO_ACCOUNT, NO_SERVICE},
+    {"Q6", STANZA_IQ, REQUEST, MATCH, ANY, DELIVER_TO_MATCH_IF_SEEN, NO_SERVICE},
+    {"Q7", STANZA_IQ, REQUEST, NO_MATCH, ANY, DELIVER_REFUSE, NO_SERVICE},
+    {"Q8", STANZA_IQ, ANY, MATCH, ANY, DELIVER_TO_MATCH, NO_SERVICE},
+    {"Q9", STANZA_IQ, ANY, NO_MATCH, ANY, DELIVER_DROP, NO_SERVICE},
+};
+
+struct delivery delivery_decide(enum stanza_kind kind, enum stanza_type type, enum delivery_address address,
+                                enum delivery_account account)
+{
+    static_assert(BIT(TYPE_RESULT) <= ANY, "a set of types fits in 16 bits");
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        const struct rule *r = &rules[i];
+
+        if (r->kind == kind && (r->types & BIT(type)) != 0 && (r->addresses & BIT(address)) != 0 &&
+            (r->accounts & BIT(account)) != 0)
+            return (struct delivery){(enum delivery_action)r->action, (enum stanza_err)r->err, r->name};
+    }
+    /* Not a stanza, or a type that its kind cannot have: nobody could read an answer either. */
+    return (struct delivery){DELIVER_DROP, NO_SERVICE, "-"};
+}
+
+/* What says nothing by itself: a message of nothing but these is not worth keeping. */
+static bool is_trifle(const struct xml_element *e)
+{
+    static const struct {
+        const char *name; /* NULL: any */
+        const char *ns;
+    } trifles[] = {
+        {NULL, NS_CHAT_STATES}, {NULL, NS_HINTS},      {NULL, "urn:xmpp:sid:0"}, /* origin-id, stanza-id (XEP-0359) */
+        {NULL, NS_DELAY},       {"thread", NS_CLIENT},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(trifles); i++) {
+        if (xml_is(e, trifles[i].name, trifles[i].ns))
+            return true;
+    }
+    return xml_is(e, "body", NS_CLIENT) && e->text.len == 0;
+}
+
+static bool has_content(const struct xml_element *message)
+{
+    for (const struct xml_element *e = message->child; e != NULL; e = e->next) {
+        if (!is_trifle(e))
+            return true;
+    }
+    return false;
+}
+
+/* Something that a person would miss. */
+static bool has_text(const struct xml_element *message)
+{
+    for (const struct xml_element *e = xml_child(message, "body", NS_CLIENT); e != NULL;
+         e = xml_next(e, "body", NS_CLIENT)) {
+        if (e->text.len > 0)
+            return true;
+    }
+    return false;
+}
+
+enum delivery_action delivery_offline(const struct stanza *st)
+{
+    const struct xml_element *message = st->root;
+
+    assert(st->kind == STANZA_MESSAGE);
+    if (st->type == TYPE_GROUPCHAT)
+        return DELIVER_REFUSE;
+    if (st->type != TYPE_NORMAL && st->type != TYPE_CHAT)
+        return DELIVER_DROP;
+    if (xml_child(message, "no-store", NS_HINTS) != NULL)
+        return has_text(message) ? DELIVER_REFUSE : DELIVER_DROP;
+    if (xml_child(message, "store", NS_HINTS) != NULL || has_content(message))
+        return DELIVER_TO_OFFLINE;
+    return DELIVER_DROP;
+}
+
+bool delivery_is_storable(const struct stanza *st)
+{
+    return delivery_offline(st) == DELIVER_TO_OFFLINE;
+}
