@@ -5,6 +5,9 @@
 #ifndef LINNET_SERVER_NET_MBEDTLS_COMPAT_H
 #define LINNET_SERVER_NET_MBEDTLS_COMPAT_H
 
+#include <stdbool.h>
+#include <string.h>
+
 #include <mbedtls/version.h>
 
 #include <mbedtls/ecp.h>

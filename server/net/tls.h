@@ -26,9 +26,10 @@ struct tls_tickets;
 struct tls_tickets *tls_tickets_new(uint32_t lifetime_s);
 void tls_tickets_free(struct tls_tickets **t);
 
-/* [start, control] Loads and checks: the key fits the certificate, the certificate names the host (a warning in *ret_warning
- * otherwise, 256 bytes, as for one that expires soon). On failure `ret_error` (256 bytes) names the file and what is wrong.
- * `hosts[0]` is used when SNI is missing; when SNI names a host we do not have, the handshake fails with unrecognized_name. */
+/* [start, control] Loads and checks: the key fits the certificate, the certificate names the host (a warning in
+ * *ret_warning otherwise, 256 bytes, as for one that expires soon). On failure `ret_error` (256 bytes) names the file
+ * and what is wrong. `hosts[0]` is used when SNI is missing; when SNI names a host we do not have, the handshake fails
+ * with unrecognized_name. */
 enum ln_err tls_context_new(const struct tls_host *hosts, size_t n_hosts, struct tls_tickets *tickets,
                             struct tls_context **ret, char *ret_error, char *ret_warning);
 struct tls_context *tls_context_ref(struct tls_context *c);
@@ -40,7 +41,8 @@ enum ln_err tls_make_self_signed(const struct str *hosts, size_t n_hosts, const 
                                  const char *key_path, char *ret_error);
 
 /* [worker] `alpn_required`: direct TLS (XEP-0368): a client that sends ALPN must include "xmpp-client"; none at all is
- * fine. `host`: with STARTTLS the stream header named the host already; SNI, if sent, wins for the certificate. Empty: unknown. */
+ * fine. `host`: with STARTTLS the stream header named the host already; SNI, if sent, wins for the certificate. Empty:
+ * unknown. */
 struct tls *tls_new(struct tls_context *ctx, bool is_direct, struct str host);
 void tls_free(struct tls **t); /* [any] */
 
@@ -48,19 +50,19 @@ enum tls_state { TLS_WANTS_INPUT, TLS_READY, TLS_FAILED, TLS_CLOSED };
 
 /* [worker] Ciphertext from the socket; copied while a handshake is under way, at most 64 KiB then (LN_E_LIMIT). */
 enum ln_err tls_feed(struct tls *t, struct str ciphertext);
-/* [pool] One step with what was fed: TLS_WANTS_INPUT (send the output, then wait), TLS_READY, TLS_FAILED (send the output: the
- * alert). */
+/* [pool] One step with what was fed: TLS_WANTS_INPUT (send the output, then wait), TLS_READY, TLS_FAILED (send the
+ * output: the alert). */
 enum tls_state tls_handshake(struct tls *t);
-/* [worker] After TLS_READY: decrypts what was fed and appends the plain text to `out`, at most `max` bytes a call (more may be
- * waiting: tls_has_pending()). TLS_READY, TLS_CLOSED (close_notify) or TLS_FAILED. */
+/* [worker] After TLS_READY: decrypts what was fed and appends the plain text to `out`, at most `max` bytes a call (more
+ * may be waiting: tls_has_pending()). TLS_READY, TLS_CLOSED (close_notify) or TLS_FAILED. */
 enum tls_state tls_read(struct tls *t, struct buf *out, size_t max);
 bool tls_has_pending(const struct tls *t);
 /* [worker] Encrypts all of `plain`; the records are added to the output. */
 enum ln_err tls_write(struct tls *t, struct str plain);
 /* [worker] Adds close_notify to the output. */
 void tls_shutdown(struct tls *t);
-/* [worker] Ciphertext to be sent; the caller takes what the socket accepted off the front with buf_consume(). Its memory is given back
- * by tls_trim() when it is empty. */
+/* [worker] Ciphertext to be sent; the caller takes what the socket accepted off the front with buf_consume(). Its
+ * memory is given back by tls_trim() when it is empty. */
 struct buf *tls_output(struct tls *t);
 void tls_trim(struct tls *t);
 
@@ -72,8 +74,9 @@ bool tls_is_resumed(const struct tls *t);
 /* [pool, worker] Why a handshake failed, for logs. */
 const char *tls_error_text(const struct tls *t);
 
-/* [worker] Channel binding data (RFC 5929, RFC 9266): "tls-exporter", "tls-unique", "tls-server-end-point". LN_E_NOT_FOUND: this
- * connection cannot give it (tls-unique on 1.3; the exporter on 1.2 without extended master secret), so it is not to be advertised. */
+/* [worker] Channel binding data (RFC 5929, RFC 9266): "tls-exporter", "tls-unique", "tls-server-end-point".
+ * LN_E_NOT_FOUND: this connection cannot give it (tls-unique on 1.3; the exporter on 1.2 without extended master
+ * secret), so it is not to be advertised. */
 enum ln_err tls_channel_binding(const struct tls *t, const char *type, struct buf *out);
 
 #endif

@@ -20,7 +20,8 @@ enum { TLS_FINGERPRINT_LEN = 32, TLS_EXPORTER_LEN = 32, TLS_UNIQUE_LEN = 12, TLS
 
 /* A host with its certificate. [start, control] until the context is handed out, then read-only. */
 struct tls_entry {
-    char *name; /* A-labels, lower case: the form of SNI and of certificates */
+    char *domain; /* as configured: a prepared domain, U-labels */
+    char *name;   /* the same as A-labels in lower case: the form of SNI and of certificates */
     mbedtls_x509_crt chain;
     mbedtls_pk_context key;
     uint8_t fingerprint[TLS_FINGERPRINT_LEN]; /* SHA-256 of the leaf: ties tickets to it */
@@ -39,7 +40,7 @@ struct tls_context {
 /* What is known while a handshake lasts and gone after it. */
 struct tls_handshake {
     struct tls_transcript transcript;
-    const struct tls_entry *resumed; /* whose certificate the session in the ticket was made with; NULL: no ticket taken */
+    const struct tls_entry *resumed; /* the host when a ticket was taken: its session began with the same certificate */
     uint8_t master[TLS_MASTER_MAX];  /* TLS 1.2 only */
     size_t master_len;               /* 0: not known */
     uint8_t randoms[64];             /* client's, then server's */
@@ -54,16 +55,16 @@ struct tls_bindings {
 
 struct tls {
     mbedtls_ssl_context ssl;
-    struct tls_context *ctx;       /* counted */
-    const struct tls_entry *entry; /* the host of SNI; before, and without it, the one tls_new() was told */
+    struct tls_context *ctx;         /* counted */
+    const struct tls_entry *entry;   /* the host of SNI; before, and without it, the one tls_new() was told */
     struct tls_handshake *handshake; /* NULL from TLS_READY or TLS_FAILED on */
     enum tls_state state;
     bool is_resumed;
     bool has_sent_close;
     struct tls_bindings bindings;
-    struct str borrowed; /* fed and not yet read; comes after `kept` */
-    struct buf kept;     /* a copy of what could not be read at once */
-    size_t kept_pos;     /* what lies before was read */
+    struct str borrowed;    /* fed and not yet read; comes after `kept` */
+    struct buf kept;        /* a copy of what could not be read at once */
+    size_t kept_pos;        /* what lies before was read */
     size_t handshake_bytes; /* fed so far */
     struct buf out;
     char *sni;   /* NULL: none sent */
@@ -75,8 +76,6 @@ struct tls *tls_current(void);
 
 /* tls_context.c: NULL when there is no such host. `name` in any case, A-labels. */
 struct tls_entry *tls_context_find(const struct tls_context *c, struct str name);
-/* NULL when no host's certificate has this fingerprint. */
-const struct tls_entry *tls_context_find_fingerprint(const struct tls_context *c, const uint8_t *fingerprint);
 /* A host name as A-labels in lower case (an IP literal stays as it is); the caller frees. NULL: not possible. */
 char *tls_host_to_ascii(struct str host);
 /* "what: reason" with the library's text for `ret`. */
@@ -85,6 +84,9 @@ void tls_format_error(char *to, size_t size, const char *what, int ret);
 /* tls_certificate.c: reads both files into `e`, checks them, fills in the hashes. Messages as in tls_context_new(), the
  * warning appended to what is there. */
 enum ln_err tls_entry_load(struct tls_entry *e, const struct tls_host *host, char *ret_error, char *warning);
+
+/* Of an IP literal, its 4 or 16 bytes in `bytes`, as certificates have them; empty for a name. */
+struct str tls_address_bytes(const char *name, uint8_t bytes[16]);
 
 /* tls_tickets.c: for mbedtls_ssl_conf_session_tickets_cb(). [pool] */
 int tls_tickets_write(void *tickets, const mbedtls_ssl_session *session, unsigned char *start, const unsigned char *end,
@@ -95,8 +97,8 @@ int tls_tickets_parse(void *tickets, mbedtls_ssl_session *session, unsigned char
 enum { TLS_TICKET_BEFORE = 16 + 12 + 8 + TLS_FINGERPRINT_LEN, TLS_TICKET_AFTER = 16 };
 bool tls_ticket_seal(struct tls_tickets *t, uint64_t now_s, const uint8_t *fingerprint, uint8_t *body, size_t len);
 /* Opens in place. False: not ours, forged, too old. */
-bool tls_ticket_open(struct tls_tickets *t, uint64_t now_s, uint8_t *ticket, size_t len, const uint8_t **ret_fingerprint,
-                     uint8_t **ret_body, size_t *ret_len);
+bool tls_ticket_open(struct tls_tickets *t, uint64_t now_s, uint8_t *ticket, size_t len,
+                     const uint8_t **ret_fingerprint, uint8_t **ret_body, size_t *ret_len);
 
 /* tls_binding.c: [pool] once, at the handshake's end; `t->handshake` is still there. */
 void tls_bindings_make(struct tls *t);

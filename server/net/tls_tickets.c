@@ -7,11 +7,12 @@
 #include <time.h>
 #include <uv.h>
 
-/* A ticket (RFC 5077 section 4, but AEAD): key name 16 · nonce 12 · sealed(made at 8 · fingerprint 32 · session) · tag 16.
+/* A ticket (RFC 5077 section 4, but AEAD): key name 16 · nonce 12 · sealed(made at 8 · fingerprint 32 · session) ·
+ * tag 16.
  *
  * Tickets carry the time they were made and the certificate their session began with. mbedTLS leaves a session's age to
- * whoever stores it, and a client that resumes binds its channel to the certificate it saw then: once the certificate has
- * been replaced, the ticket is not taken and a full handshake shows the new one. */
+ * whoever stores it, and a client that resumes binds its channel to the certificate it saw then: once the certificate
+ * has been replaced, the ticket is not taken and a full handshake shows the new one. */
 enum { NAME_LEN = 16, NONCE_LEN = 12, TIME_LEN = 8, TAG_LEN = 16, KEY_LEN = 32 };
 enum { SEALED_AT = NAME_LEN + NONCE_LEN };
 enum { LIFETIME_MAX_S = 7 * 24 * 3600 }; /* RFC 8446 section 4.6.1 */
@@ -152,9 +153,9 @@ bool tls_ticket_open(struct tls_tickets *t, uint64_t now, uint8_t *ticket, size_
     if (len < TLS_TICKET_BEFORE + TLS_TICKET_AFTER || !copy_key(t, now, ticket, &key))
         return false;
     sealed_len = len - SEALED_AT - TAG_LEN;
-    is_ok = start_gcm(&gcm, &key) &&
-            mbedtls_gcm_auth_decrypt(&gcm, sealed_len, ticket + NAME_LEN, NONCE_LEN, ticket, NAME_LEN,
-                                     sealed + sealed_len, TAG_LEN, sealed, sealed) == 0;
+    is_ok =
+        start_gcm(&gcm, &key) && mbedtls_gcm_auth_decrypt(&gcm, sealed_len, ticket + NAME_LEN, NONCE_LEN, ticket,
+                                                          NAME_LEN, sealed + sealed_len, TAG_LEN, sealed, sealed) == 0;
     mbedtls_gcm_free(&gcm);
     if (!is_ok || now - get_u64(sealed) >= t->lifetime_s)
         return false;
@@ -188,17 +189,16 @@ int tls_tickets_parse(void *tickets, mbedtls_ssl_session *session, unsigned char
     const uint8_t *fingerprint;
     uint8_t *body;
     size_t body_len;
-    const struct tls_entry *entry;
 
     if (!tls_ticket_open(tickets, now_s(), ticket, len, &fingerprint, &body, &body_len))
         return MBEDTLS_ERR_SSL_INVALID_MAC;
-    entry = tls_context_find_fingerprint(conn->ctx, fingerprint);
-    /* RFC 6066 section 3: no resumption under another name. Clients put SNI first (and TLS 1.3 puts tickets last), so the
-     * name is known by now; where it is not, the handshake's end compares again. */
-    if (entry == NULL || (conn->sni != NULL && memcmp(conn->entry->fingerprint, fingerprint, TLS_FINGERPRINT_LEN) != 0))
+    /* The session of another host's certificate, or of one that was replaced. Clients send SNI before the ticket (in
+     * TLS 1.3 they must), so the host is known by now; should it change after this, the handshake's end compares again.
+     */
+    if (memcmp(conn->entry->fingerprint, fingerprint, TLS_FINGERPRINT_LEN) != 0)
         return MBEDTLS_ERR_SSL_INVALID_MAC;
     if (mbedtls_ssl_session_load(session, body, body_len) != 0)
         return MBEDTLS_ERR_SSL_INVALID_MAC;
-    conn->handshake->resumed = entry;
+    conn->handshake->resumed = conn->entry;
     return 0;
 }

@@ -52,8 +52,8 @@ static bool take_number(struct str *s, size_t bytes, size_t *ret)
     return true;
 }
 
-/* RFC 5246 section 7.4.1.3, RFC 8446 section 4.1.3. The server is ours, so a shape that is not understood only means that
- * the extensions count as absent. */
+/* RFC 5246 section 7.4.1.3, RFC 8446 section 4.1.3. The server is ours, so a shape that is not understood only means
+ * that the extensions count as absent. */
 static void read_server_hello(struct tls_transcript *t, struct str message)
 {
     struct str skipped, data;

@@ -1,8 +1,9 @@
 /* server/net/tls_transcript.h - what a handshake shows in clear.
  *
- * Channel bindings need three things that mbedTLS keeps to itself, differently in each version: whether the extended master
- * secret was negotiated, whether the session was resumed, and (tls-unique) the hash of the handshake. All three can be
- * read off the records as they pass, so no private field of the library is touched. Pure: no library state, no I/O. */
+ * Channel bindings need three things that mbedTLS keeps to itself, differently in each version: whether the extended
+ * master secret was negotiated, whether the session was resumed, and (tls-unique) the hash of the handshake. All three
+ * can be read off the records as they pass, so no private field of the library is touched. Pure: no library state, no
+ * I/O. */
 #ifndef LINNET_SERVER_NET_TLS_TRANSCRIPT_H
 #define LINNET_SERVER_NET_TLS_TRANSCRIPT_H
 
@@ -23,8 +24,8 @@ struct tls_transcript {
     struct tls_record_cursor cursors[2];
     mbedtls_md_context_t sha256, sha384; /* over all handshake messages before the first ChangeCipherSpec */
     bool is_1_3;
-    bool has_ended;      /* TLS 1.2: from here on records are encrypted */
-    bool is_resumed;     /* 1.2: the server finished first; 1.3: it took a pre-shared key */
+    bool has_ended;  /* TLS 1.2: from here on records are encrypted */
+    bool is_resumed; /* 1.2: the server finished first; 1.3: it took a pre-shared key */
     bool has_extended_master_secret;
 };
 
