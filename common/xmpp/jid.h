@@ -9,6 +9,7 @@
 
 #include "common/arena.h"
 #include "common/err.h"
+#include "common/xmpp/precis.h"
 
 enum {
     JID_PART_MAX = 1023, /* bytes in each part, RFC 7622 section 3.1 */
@@ -26,8 +27,9 @@ struct jid_buf {
     char bytes[JID_MAX];
 };
 
-/* [any] Prepares `text` into `mem`; `ret` points into `mem`. LN_E_INVALID: not a JID (RFC 7622), of which the caller makes
- * `jid-malformed`. A final dot of the domain is dropped. Domains may be names, IPv4 or bracketed IPv6 literals. */
+/* [any] Prepares `text` into `mem`; `ret` points into `mem`. LN_E_INVALID: not a JID (RFC 7622), of which the caller
+ * makes `jid-malformed`. A final dot of the domain is dropped. Domains may be names, IPv4 or bracketed IPv6 literals.
+ */
 enum ln_err jid_parse(struct str text, struct jid_buf *mem, struct jid *ret);
 
 /* [any] The same into an arena. When `text` is prepared already (plain ASCII in lower case) no copy is made, and `ret`
@@ -81,9 +83,5 @@ static inline struct jid jid_to_bare(const struct jid *j)
 {
     return (struct jid){jid_bare(j), j->local_len, j->bare_len};
 }
-
-/* [any] A password or a SASL string as PRECIS OpaqueString asks (RFC 8265): non-ASCII spaces become U+0020, NFC. `out` has
- * room for `cap` bytes. LN_E_INVALID: forbidden characters or empty; LN_E_LIMIT: does not fit. */
-enum ln_err precis_opaque_string(struct str text, char *out, size_t cap, size_t *ret_len);
 
 #endif
