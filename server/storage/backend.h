@@ -1,7 +1,8 @@
 /* server/storage/backend.h - what storage.c asks of a back-end, and the shapes that they share.
  *
- * Private to server/storage/. A back-end knows how to carry out a group of transactions as one commit and how to answer a
- * query; threads, order, answers and the log are storage.c's. So a new back-end is one file and one row in storage.c. */
+ * Private to server/storage/. A back-end knows how to carry out a group of transactions as one commit and how to answer
+ * a query; threads, order, answers and the log are storage.c's. So a new back-end is one file and one row in storage.c.
+ */
 #ifndef LINNET_SERVER_STORAGE_BACKEND_H
 #define LINNET_SERVER_STORAGE_BACKEND_H
 
@@ -81,8 +82,8 @@ void rows_deinit(struct rows *rows);
 
 /* ---- owners ---- */
 
-/* Both back-ends sort by domain first, so that all owners of a domain are neighbours and STORAGE_LIST_OWNERS can leap from
- * one to the next instead of reading everybody's documents. */
+/* Both back-ends sort by domain first, so that all owners of a domain are neighbours and STORAGE_LIST_OWNERS can leap
+ * from one to the next instead of reading everybody's documents. */
 struct owner_parts {
     struct str domain;
     struct str local; /* empty when the owner is a domain */
@@ -100,6 +101,9 @@ static inline struct owner_parts owner_split(struct str owner)
     };
 }
 
+/* The other way round, of one with a local part; into the arena. */
+struct str owner_join(struct arena *arena, struct owner_parts parts);
+
 /* ---- back-ends ---- */
 
 struct backend {
@@ -115,10 +119,10 @@ struct backend_class {
     enum ln_err (*open)(const struct storage_options *opt, struct backend **ret, char *ret_error);
     void (*close)(struct backend **b);
 
-    /* [writer] Carries the transactions out, in order, as one commit, and sets the err of each. A transaction that fails by
-     * itself (a condition, an id that is taken) has no effect and leaves its neighbours alone. When the commit as a whole
-     * fails, nothing of it is kept: its error is in every transaction and returned. ret_detail (BACKEND_DETAIL_SIZE)
-     * tells an operator the cause of whatever went wrong that was not a condition. */
+    /* [writer] Carries the transactions out, in order, as one commit, and sets the err of each. A transaction that
+     * fails by itself (a condition, an id that is taken) has no effect and leaves its neighbours alone. When the commit
+     * as a whole fails, nothing of it is kept: its error is in every transaction and returned. ret_detail
+     * (BACKEND_DETAIL_SIZE) tells an operator the cause of whatever went wrong that was not a condition. */
     enum ln_err (*commit)(struct backend *b, struct storage_txn *const *txns, size_t n, char *ret_detail);
     /* [writer] Whether a commit would work again, asked now and then while they fail. May be NULL. */
     enum ln_err (*probe)(struct backend *b, char *ret_detail);

@@ -1,7 +1,8 @@
 /* server/storage/inbox.h - what a storage thread sleeps on.
  *
- * A lock-free queue and a semaphore. Pushing never waits: the queue is one atomic exchange, and only the push that finds it
- * empty posts the semaphore (which enters the kernel only if the thread sleeps). So a worker's loop may push. */
+ * A lock-free queue and a semaphore. Pushing never waits: the queue is one atomic exchange, and only the push that
+ * finds it empty posts the semaphore (which enters the kernel only if the thread sleeps). So a worker's loop may push.
+ */
 #ifndef LINNET_SERVER_STORAGE_INBOX_H
 #define LINNET_SERVER_STORAGE_INBOX_H
 

@@ -3,21 +3,23 @@
  *     submitters ──writes──────────────▶ writer ──held reads──▶ readers
  *               └──reads, when no write of theirs is in flight──▲
  *
- * One *writer* thread carries out all writes. Whatever waits in its inbox when it looks becomes one commit, up to a bound:
- * while the disk syncs one group, the next one gathers, so the cost of a sync is shared by as many as there are, and a
- * lone transaction does not wait for company.
+ * One *writer* thread carries out all writes. Whatever waits in its inbox when it looks becomes one commit, up to a
+ * bound: while the disk syncs one group, the next one gathers, so the cost of a sync is shared by as many as there are,
+ * and a lone transaction does not wait for company.
  *
  * *Reader* threads answer from committed state, beside the writer. A read must not overtake an earlier write of its own
- * thread, so each thread counts its writes in flight in a *lane*: at zero a read goes straight to a reader; otherwise it
- * queues behind the writes and the writer passes it on after their commit. A lane is a slot in a fixed table that a thread
- * is dealt when it first submits something; threads that share one merely wait for each other's writes at times. The
- * writer lowers the count after the commit and before it answers: who has seen the answer reads at once.
+ * thread, so each thread counts its writes in flight in a *lane*: at zero a read goes straight to a reader; otherwise
+ * it queues behind the writes and the writer passes it on after their commit. A lane is a slot in a fixed table that a
+ * thread is dealt when it first submits something; threads that share one merely wait for each other's writes at times.
+ * The writer lowers the count after the commit and before it answers: who has seen the answer reads at once.
  *
- * Nothing orders a read against *later* writes or other reads: it shows one moment between its submission and its answer. */
+ * Nothing orders a read against *later* writes or other reads: it shows one moment between its submission and its
+ * answer. */
 #include "server/storage/inbox.h"
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <uv.h>
 
@@ -26,8 +28,8 @@ enum {
     /* Bounds of a group: how long a transaction waits for those before it, and what a commit adds to SQLite's log. */
     GROUP_TXNS_MAX = 1000,
     GROUP_BYTES_MAX = 8 * 1024 * 1024,
-    /* While commits fail and nobody writes, the writer itself looks whether they work again: a server that tells its load
-     * balancer that it is not ready gets no traffic that would find out. */
+    /* While commits fail and nobody writes, the writer itself looks whether they work again: a server that tells its
+     * load balancer that it is not ready gets no traffic that would find out. */
     PROBE_MS = 1000,
 };
 
@@ -49,9 +51,9 @@ struct reader {
     _Atomic unsigned waiting; /* [any] jobs in the inbox or at work */
 };
 
-/* Padded, so that workers do not share a cache line. */
 struct lane {
-    _Alignas(64) _Atomic unsigned writes_in_flight; /* [any] up by the submitter, down by the writer */
+    _Atomic unsigned writes_in_flight; /* [any] up by the submitter, down by the writer */
+    char pad[60];                      /* so that workers do not share a cache line */
 };
 
 /* Something that works, or does not: an operator is told when that changes, not each time it is found to be so. */
@@ -118,7 +120,8 @@ static void note_health(struct storage *s, struct health *h, enum ln_err err, co
 static void note_damage(struct storage *s, const char *detail)
 {
     if (!atomic_exchange(&s->is_damaged, true))
-        log_line(s, LOG_ERROR, "storage.damaged", "cause=\"%s\" next=\"stop the server and repair the database\"", detail);
+        log_line(s, LOG_ERROR, "storage.damaged", "cause=\"%s\" next=\"stop the server and repair the database\"",
+                 detail);
 }
 
 /* ---- lanes ---- */
@@ -153,15 +156,20 @@ static void answer_read(struct task *own_task)
     arena_free(&arena);
 }
 
-static void finish_txn(struct storage *s, struct storage_txn *own_txn)
+static void log_unheard_failure(struct storage *s, const struct storage_txn *t)
+{
+    const struct storage_op *op = t->ops.first != NULL ? t->ops.first : t->conditions.first;
+
+    log_line(s, LOG_WARNING, "storage.not_written", "err=%s owner=%.*s collection=%.*s", ln_err_name(t->err),
+             STR_ARG(op->owner), STR_ARG(op->collection));
+}
+
+static void finish_txn(struct storage *s, struct storage_txn *own_txn, enum ln_err group_err)
 {
     atomic_fetch_sub_explicit(&s->lanes[own_txn->lane].writes_in_flight, 1, memory_order_release);
     if (own_txn->done == NULL) {
-        const struct storage_op *op = own_txn->conditions.first != NULL ? own_txn->conditions.first : own_txn->ops.first;
-
-        if (own_txn->err != LN_OK && op != NULL)
-            log_line(s, LOG_WARNING, "storage.not_written", "err=%s owner=%.*s collection=%.*s",
-                     ln_err_name(own_txn->err), STR_ARG(op->owner), STR_ARG(op->collection));
+        if (own_txn->err != LN_OK && group_err == LN_OK) /* else one line stands for the whole group */
+            log_unheard_failure(s, own_txn);
         storage_txn_free(&own_txn);
         return;
     }
@@ -277,9 +285,11 @@ static void commit_group(struct storage *s)
     if (s->group_n > 0) {
         char detail[BACKEND_DETAIL_SIZE] = "";
 
-        note_group(s, s->backend->class->commit(s->backend, s->group, s->group_n, detail), detail);
+        enum ln_err err = s->backend->class->commit(s->backend, s->group, s->group_n, detail);
+
+        note_group(s, err, detail);
         for (size_t i = 0; i < s->group_n; i++)
-            finish_txn(s, s->group[i]);
+            finish_txn(s, s->group[i], err);
         s->group_n = 0;
         s->group_bytes = 0;
         pass_on_held_reads(s);
@@ -369,8 +379,7 @@ void storage_read(struct storage *s, const struct storage_query *q, struct execu
     r->q.collection = arena_copy(arena, q->collection);
     r->q.key = arena_copy(arena, q->key);
     r->q.after_owner = arena_copy(arena, q->after_owner);
-    if (s->n_readers > 0 &&
-        atomic_load_explicit(&lane_of_this_thread(s)->writes_in_flight, memory_order_acquire) == 0)
+    if (s->n_readers > 0 && atomic_load_explicit(&lane_of_this_thread(s)->writes_in_flight, memory_order_acquire) == 0)
         pass_to_reader(s, &r->job);
     else
         inbox_push(&s->inbox, &r->job);
@@ -397,24 +406,64 @@ static enum ln_err open_backend(const struct storage_options *opt, struct backen
     return LN_E_INVALID;
 }
 
-static void start_threads(struct storage *s)
+static void stop_thread(struct inbox *in, uv_thread_t *thread)
 {
-    for (unsigned i = 0; i < s->n_readers; i++) {
-        struct reader *r = &s->readers[i];
+    struct storage_job stop = {.kind = JOB_STOP};
+
+    inbox_push(in, &stop);
+    (void)uv_thread_join(thread);
+    inbox_deinit(in);
+}
+
+static int start_thread(struct inbox *in, uv_thread_t *thread, uv_thread_cb run, void *arg)
+{
+    inbox_init(in);
+    int rc = uv_thread_create(thread, run, arg);
+
+    if (rc != 0)
+        inbox_deinit(in);
+    return rc;
+}
+
+static void stop_readers(struct storage *s)
+{
+    while (s->n_readers > 0) {
+        struct reader *r = &s->readers[--s->n_readers];
+
+        stop_thread(&r->inbox, &r->thread);
+    }
+}
+
+static int start_threads(struct storage *s, unsigned readers)
+{
+    for (int rc; s->n_readers < readers; s->n_readers++) {
+        struct reader *r = &s->readers[s->n_readers];
 
         r->s = s;
-        r->number = i;
-        inbox_init(&r->inbox);
-        int rc = uv_thread_create(&r->thread, reader_main, r);
-
-        assert(rc == 0);
-        (void)rc;
+        r->number = s->n_readers;
+        if ((rc = start_thread(&r->inbox, &r->thread, reader_main, r)) != 0)
+            return rc;
     }
-    inbox_init(&s->inbox);
-    int rc = uv_thread_create(&s->writer, writer_main, s);
+    return start_thread(&s->inbox, &s->writer, writer_main, s);
+}
 
-    assert(rc == 0);
-    (void)rc;
+static struct storage *storage_new(struct backend *own_backend, const struct storage_options *opt)
+{
+    struct storage *s = mem_zalloc(sizeof(*s));
+
+    s->backend = own_backend;
+    s->log = opt->log;
+    s->writing.what = "commit";
+    s->reading.what = "read";
+    s->tidying.what = "checkpoint";
+    s->held_end = &s->held_first;
+    return s;
+}
+
+static void storage_free(struct storage *s)
+{
+    s->backend->class->close(&s->backend);
+    free(s);
 }
 
 enum ln_err storage_open(const struct storage_options *opt, struct storage **ret, char *ret_error)
@@ -424,30 +473,17 @@ enum ln_err storage_open(const struct storage_options *opt, struct storage **ret
 
     if (err != LN_OK)
         return err;
-    struct storage *s = aligned_alloc(_Alignof(struct storage), sizeof(*s));
+    struct storage *s = storage_new(backend, opt);
+    int rc = start_threads(s, backend->class->has_readers ? opt->readers : 0);
 
-    if (s == NULL)
-        abort();
-    memset(s, 0, sizeof(*s));
-    s->backend = backend;
-    s->log = opt->log;
-    s->n_readers = backend->class->has_readers ? opt->readers : 0;
-    s->writing.what = "commit";
-    s->reading.what = "read";
-    s->tidying.what = "checkpoint";
-    s->held_end = &s->held_first;
-    start_threads(s);
+    if (rc != 0) {
+        (void)snprintf(ret_error, STORAGE_ERROR_SIZE, "no thread for the storage: %s", uv_strerror(rc));
+        stop_readers(s);
+        storage_free(s);
+        return LN_E_IO;
+    }
     *ret = s;
     return LN_OK;
-}
-
-static void stop_thread(struct inbox *in, uv_thread_t *thread)
-{
-    struct storage_job stop = {.kind = JOB_STOP};
-
-    inbox_push(in, &stop);
-    (void)uv_thread_join(thread);
-    inbox_deinit(in);
 }
 
 void storage_close(struct storage **s)
@@ -458,8 +494,6 @@ void storage_close(struct storage **s)
     if (mine == NULL)
         return;
     stop_thread(&mine->inbox, &mine->writer);
-    for (unsigned i = 0; i < mine->n_readers; i++) /* after the writer, which passes reads on to them */
-        stop_thread(&mine->readers[i].inbox, &mine->readers[i].thread);
-    mine->backend->class->close(&mine->backend);
-    free(mine);
+    stop_readers(mine); /* after the writer, which passes reads on to them */
+    storage_free(mine);
 }

@@ -1,16 +1,18 @@
 /* server/storage/storage.h - where everything is kept: documents and archives.
  *
  * A *document* is (owner, collection, key) -> bytes: credentials, roster items, vCards, private XML, settings. An
- * *archive* is (owner, collection) -> an ordered log of (id, time, peer, bytes): offline messages, later message archives
- * and room history. The owner is a bare JID, or a domain. No feature knows which back-end keeps them (SQLite, memory).
+ * *archive* is (owner, collection) -> an ordered log of (id, time, peer, bytes): offline messages, later message
+ * archives and room history. The owner is a bare JID, or a domain. No feature knows which back-end keeps them (SQLite,
+ * memory).
  *
- * Everything is asynchronous: called from a worker (or any thread), answered by a task posted to the `reply_to` executor the
- * caller names. Writes are transactions: all of one, or nothing. All that arrive while one commit runs share the next one
- * (group commit), and *committed* means fsynced. What one thread submits is carried out in order, and a read never
- * overtakes a write submitted before it by the same thread.
+ * Everything is asynchronous: called from a worker (or any thread), answered by a task posted to the `reply_to`
+ * executor the caller names. Writes are transactions: all of one, or nothing. All that arrive while one commit runs
+ * share the next one (group commit), and *committed* means fsynced. The writes of one thread are carried out in
+ * order, and a read never overtakes a write submitted before it by the same thread. It may show writes submitted after
+ * it, though (it shows one moment between its submission and its answer), and reads may overtake each other.
  *
- * When the disk is full or fails, the transactions of that group are answered with LN_E_FULL or LN_E_IO, nothing of them is
- * kept, and the next ones are tried again: it heals without a restart. */
+ * When the disk is full or fails, the transactions of that group are answered with LN_E_FULL or LN_E_IO, nothing of
+ * them is kept, and the next ones are tried again: it heals without a restart. */
 #ifndef LINNET_SERVER_STORAGE_STORAGE_H
 #define LINNET_SERVER_STORAGE_STORAGE_H
 
@@ -28,11 +30,11 @@ struct storage_options {
     void (*log)(int level, const char *event, const char *details);
 };
 
-/* [start] Opens, checks integrity, migrates the schema, starts the threads. On failure `ret_error` (256 bytes) says what is
- * wrong and how to mend it. */
+/* [start] Opens, checks integrity, migrates the schema, starts the threads. On failure `ret_error` (256 bytes) says
+ * what is wrong and how to mend it. */
 enum ln_err storage_open(const struct storage_options *opt, struct storage **ret, char *ret_error);
-/* [any but its own threads] Finishes what was submitted, then ends the threads and closes. Blocks; call after the workers have stopped.
- * Answers are still posted, so the executors must be alive. */
+/* [any but its own threads] Finishes what was submitted, then ends the threads and closes. Blocks; call after the
+ * workers have stopped. Answers are still posted, so the executors must be alive. */
 void storage_close(struct storage **s);
 
 /* ---- writing ---- */
@@ -44,18 +46,20 @@ void storage_txn_free(struct storage_txn **t); /* only for one that was not comm
 
 void storage_txn_put(struct storage_txn *t, struct str owner, struct str collection, struct str key, struct str bytes);
 void storage_txn_delete(struct storage_txn *t, struct str owner, struct str collection, struct str key);
-/* Archive ids are the caller's: rising within (owner, collection), see worker_next_id(). */
+/* Archive ids are the caller's: rising within (owner, collection), see worker_next_id(); at most INT64_MAX. If the id
+ * is taken, nothing of the transaction happens and it is answered with LN_E_EXISTS: an entry is never replaced. */
 void storage_txn_append(struct storage_txn *t, struct str owner, struct str collection, uint64_t id, int64_t time_ms,
                         struct str peer, struct str bytes);
 void storage_txn_remove(struct storage_txn *t, struct str owner, struct str collection, uint64_t id);
 /* All documents and archives of the owner. */
 void storage_txn_delete_owner(struct storage_txn *t, struct str owner);
-/* Conditions, checked when the transaction is carried out; if one fails nothing of the transaction happens and it is
- * answered with LN_E_EXISTS or LN_E_NOT_FOUND. */
+/* Conditions, checked when the transaction is carried out, before its first change; if one fails nothing of the
+ * transaction happens and it is answered with LN_E_EXISTS or LN_E_NOT_FOUND. */
 void storage_txn_require_absent(struct storage_txn *t, struct str owner, struct str collection, struct str key);
 void storage_txn_require_present(struct storage_txn *t, struct str owner, struct str collection, struct str key);
 
-/* Called on the reply_to executor, once. */
+/* Called on the reply_to executor, once. LN_E_FULL or LN_E_IO: the disk. LN_E_CORRUPT: damage where this transaction
+ * writes. LN_E_EXISTS, LN_E_NOT_FOUND: see above. Nothing of it was kept, so it may be tried again. */
 typedef void (*storage_on_committed)(void *ctx, enum ln_err err);
 
 /* [any] Takes `own_txn`. `done` may be NULL: nobody waits (failures are logged all the same). */
@@ -83,13 +87,15 @@ typedef void (*storage_on_rows)(void *ctx, const struct storage_rows *rows);
 
 struct storage_query {
     enum {
-        STORAGE_GET,         /* one document: 0 or 1 rows */
-        STORAGE_LIST,        /* all documents of (owner, collection) */
-        STORAGE_LOAD,        /* all documents of (owner), any collection; row.peer holds the collection. Archives are not included */
-        STORAGE_READ,        /* archive entries with id > after_id, at most `limit` */
-        STORAGE_COUNT,       /* of an archive: one row, `id` is the count, `time_ms` the bytes summed */
-        STORAGE_LIST_OWNERS, /* owners that end in "@" + `owner`, have a document (collection, key) and are > `after_owner`,
-                                rising, at most `limit`; `bytes` is that document */
+        STORAGE_GET,   /* one document: 0 or 1 rows */
+        STORAGE_LIST,  /* all documents of (owner, collection) */
+        STORAGE_LOAD,  /* all documents of (owner), any collection; row.peer holds the collection. Archives are not
+                          included */
+        STORAGE_READ,  /* archive entries with id > after_id, at most `limit` */
+        STORAGE_COUNT, /* of an archive: one row, `id` is the count, `time_ms` the bytes summed */
+        STORAGE_LIST_OWNERS, /* owners that end in "@" + `owner`, have a document (collection, key) and come after
+                                `after_owner`, in the order of their local parts, at most `limit`; `bytes` is that
+                                document */
     } kind;
     struct str owner;
     struct str collection; /* STORAGE_LOAD: unused */

@@ -1,4 +1,4 @@
-/* server/storage/txn.c - transactions and rows, as they are put together.
+/* server/storage/txn.c - transactions, rows and owners, as they are put together.
  *
  * A transaction and everything copied into it lie in one arena: a small one costs one allocation. */
 #include "server/storage/backend.h"
@@ -124,4 +124,15 @@ void rows_deinit(struct rows *rows)
 {
     free(rows->pub.rows);
     *rows = (struct rows){0};
+}
+
+struct str owner_join(struct arena *arena, struct owner_parts parts)
+{
+    size_t len = parts.local.len + 1 + parts.domain.len;
+    char *p = arena_alloc_bytes(arena, len);
+
+    memcpy(p, parts.local.p, parts.local.len);
+    p[parts.local.len] = '@';
+    memcpy(p + parts.local.len + 1, parts.domain.p, parts.domain.len);
+    return str_make(p, len);
 }

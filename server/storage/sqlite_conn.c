@@ -1,0 +1,145 @@
+#include "server/storage/sqlite_conn.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum {
+    /* How long we wait for an operator's sqlite3 shell that writes. */
+    BUSY_TIMEOUT_MS = 5000,
+};
+
+#define OWNER      "domain = ?1 AND local = ?2"
+#define COLLECTION OWNER " AND collection = ?3"
+
+static const char *const statements[STMT_COUNT_OF] = {
+    /* IMMEDIATE: waits for a foreign writer here, instead of failing in the middle */
+    [STMT_BEGIN] = "BEGIN IMMEDIATE",
+    [STMT_COMMIT] = "COMMIT",
+    [STMT_ROLLBACK] = "ROLLBACK",
+    [STMT_SAVEPOINT] = "SAVEPOINT one",
+    [STMT_RELEASE] = "RELEASE one",
+    [STMT_ROLLBACK_TO] = "ROLLBACK TO one",
+    [STMT_PUT] = "INSERT INTO documents(domain, local, collection, key, bytes) VALUES (?1, ?2, ?3, ?4, ?5)"
+                 " ON CONFLICT DO UPDATE SET bytes = excluded.bytes",
+    [STMT_DELETE] = "DELETE FROM documents WHERE " COLLECTION " AND key = ?4",
+    [STMT_HAS] = "SELECT 1 FROM documents WHERE " COLLECTION " AND key = ?4",
+    [STMT_APPEND] = "INSERT INTO archives(domain, local, collection, id, time_ms, peer, bytes)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [STMT_REMOVE] = "DELETE FROM archives WHERE " COLLECTION " AND id = ?4",
+    [STMT_DELETE_DOCUMENTS] = "DELETE FROM documents WHERE " OWNER,
+    [STMT_DELETE_ARCHIVES] = "DELETE FROM archives WHERE " OWNER,
+    [STMT_BEGIN_READ] = "BEGIN",
+    [STMT_GET] = "SELECT bytes, key FROM documents WHERE " COLLECTION " AND key = ?4",
+    [STMT_LIST] = "SELECT bytes, key FROM documents WHERE " COLLECTION " ORDER BY key",
+    [STMT_LOAD] = "SELECT bytes, key, collection FROM documents WHERE " OWNER " ORDER BY collection, key",
+    [STMT_READ] = "SELECT bytes, id, time_ms, peer FROM archives WHERE " COLLECTION " AND id > ?4"
+                  " ORDER BY id LIMIT ?5",
+    /* length() of a blob comes from the row's head: long entries are not read for it */
+    [STMT_COUNT] = "SELECT count(*), total(length(bytes)) FROM archives WHERE " COLLECTION,
+    [STMT_NEXT_OWNER] = "SELECT local FROM documents WHERE domain = ?1 AND local > ?2 ORDER BY local LIMIT 1",
+};
+
+static const char pragmas[] =
+    "PRAGMA synchronous = FULL;"   /* committed means synced */
+    "PRAGMA temp_store = MEMORY;"  /* what a savepoint keeps; bounded by the group */
+    "PRAGMA cell_size_check = ON;" /* finds damage before it spreads */
+    "PRAGMA trusted_schema = OFF;" /* a foreign hand may have added triggers */
+    "PRAGMA secure_delete = FAST;" /* what was deleted is overwritten where it costs no write */
+    "PRAGMA journal_size_limit = 67108864;";
+
+static const char *const role_pragmas[] = {
+    [SQLITE_WRITER] = "PRAGMA cache_size = -16384;",
+    /* A reader's cache is dropped by each commit, so a large one would not help. */
+    [SQLITE_READER] = "PRAGMA cache_size = -2048; PRAGMA query_only = ON;",
+};
+
+int sqlite_conn_open(struct sqlite_conn *c, const char *path, enum sqlite_role role)
+{
+    int rc = sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    (void)sqlite3_extended_result_codes(c->db, 1);
+    (void)sqlite3_busy_timeout(c->db, BUSY_TIMEOUT_MS);
+    rc = sqlite3_exec(c->db, pragmas, NULL, NULL, NULL);
+    return rc != SQLITE_OK ? rc : sqlite3_exec(c->db, role_pragmas[role], NULL, NULL, NULL);
+}
+
+int sqlite_conn_prepare(struct sqlite_conn *c)
+{
+    int rc = SQLITE_OK;
+
+    for (int i = 0; i < STMT_COUNT_OF && rc == SQLITE_OK; i++)
+        rc = sqlite3_prepare_v3(c->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &c->stmts[i], NULL);
+    return rc;
+}
+
+void sqlite_conn_close(struct sqlite_conn *c)
+{
+    for (int i = 0; i < STMT_COUNT_OF; i++)
+        (void)sqlite3_finalize(c->stmts[i]);
+    (void)sqlite3_close(c->db);
+    *c = (struct sqlite_conn){0};
+}
+
+/* The bytes are bound without a copy: a statement is run at once, and all its parameters are bound anew each time. */
+void sqlite_bind_text(sqlite3_stmt *stmt, int param, struct str s)
+{
+    (void)sqlite3_bind_text64(stmt, param, s.len > 0 ? s.p : "", s.len, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+void sqlite_bind_bytes(sqlite3_stmt *stmt, int param, struct str s)
+{
+    (void)sqlite3_bind_blob64(stmt, param, s.len > 0 ? s.p : "", s.len, SQLITE_STATIC);
+}
+
+void sqlite_bind_owner(sqlite3_stmt *stmt, struct str owner)
+{
+    struct owner_parts parts = owner_split(owner);
+
+    sqlite_bind_text(stmt, 1, parts.domain);
+    sqlite_bind_text(stmt, 2, parts.local);
+}
+
+int sqlite_run(sqlite3_stmt *stmt)
+{
+    int rc = sqlite3_step(stmt);
+
+    (void)sqlite3_reset(stmt);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+/* SQLite knows only ENOSPC as a full disk; a quota or a limit of the process is one to us as well. */
+static bool is_no_space(int sys_errno)
+{
+    return sys_errno == ENOSPC || sys_errno == EDQUOT || sys_errno == EFBIG;
+}
+
+enum ln_err sqlite_to_err(struct sqlite_conn *c, int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+        return LN_OK;
+    case SQLITE_CONSTRAINT:
+        return LN_E_EXISTS; /* the primary key is the only constraint that our statements can meet */
+    case SQLITE_TOOBIG:
+        return LN_E_LIMIT;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return LN_E_CORRUPT;
+    case SQLITE_FULL:
+        return LN_E_FULL;
+    case SQLITE_IOERR:
+        return is_no_space(sqlite3_system_errno(c->db)) ? LN_E_FULL : LN_E_IO;
+    default:
+        return LN_E_IO;
+    }
+}
+
+void sqlite_describe(struct sqlite_conn *c, int rc, char *ret_detail)
+{
+    int sys_errno = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(c->db) : 0;
+
+    (void)snprintf(ret_detail, BACKEND_DETAIL_SIZE, "%s%s%s (sqlite %d)", sqlite3_errmsg(c->db),
+                   sys_errno != 0 ? ": " : "", sys_errno != 0 ? strerror(sys_errno) : "", rc);
+}
