@@ -76,7 +76,8 @@ enum { ON_RESTART, ON_RELOAD };
 #define CONFIG_LIST_TABLE(name, path_, text_) TABLE(name, path_, text_)
 #include "server/control/config_keys.def"
 
-#define ROOT(name) {.field = #name, .type = CONFIG_TYPE_TABLE, .offset = offsetof(struct config, name), .table = &config_table_##name}
+#define ROOT(name) \
+    {.field = #name, .type = CONFIG_TYPE_TABLE, .offset = offsetof(struct config, name), .table = &config_table_##name}
 #define ROOT_LIST(name, many, reload_) \
     {.field = #name, .type = CONFIG_TYPE_TABLES, .on_reload = reload_, .offset = offsetof(struct config, many), \
      .count_offset = offsetof(struct config, n_##many), .table = &config_table_##name}
@@ -165,7 +166,8 @@ void config_row_append_expected(struct buf *out, const struct config_row *row)
     if (row->type == CONFIG_TYPE_TABLES)
         buf_printf(out, "[[%s]] for each", row->table->path);
     if (row->type == CONFIG_TYPE_UINT)
-        buf_printf(out, "from %" PRIu64 " to %" PRIu64 " (%s)", origin->min, origin->max, origin->unit);
+        buf_printf(out, "from %" PRIu64 " to %" PRIu64 "%s%s", origin->min, origin->max, origin->unit[0] ? " " : "",
+                   origin->unit);
     if (origin->names != NULL)
         append_names(out, origin->names);
 }

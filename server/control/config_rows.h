@@ -65,7 +65,7 @@ const struct config_row *config_row_find(struct str key);
 const struct config_row *config_row_origin(const struct config_row *row);
 /* [any] Appends "limits.stanza_bytes". */
 void config_key_append(struct buf *out, const struct config_table *table, struct str field);
-/* [any] Appends what the row expects, such as "an integer from 10000 to 16777216 (bytes)". */
+/* [any] Appends what the row expects, such as "an integer from 10000 to 16777216 bytes". */
 void config_row_append_expected(struct buf *out, const struct config_row *row);
 
 static inline void *config_field(const struct config_row *row, void *table_struct)
