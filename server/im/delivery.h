@@ -46,9 +46,8 @@ enum delivery_action {
 
 struct delivery {
     enum delivery_action action;
-    enum stanza_err
-        err;          /* DELIVER_REFUSE: the answer. Otherwise: the answer when the action turns out to be impossible */
-    const char *rule; /* "M7": the row, for logs and tests */
+    enum stanza_err err; /* the answer of DELIVER_REFUSE, and where another action turns out to be impossible */
+    const char *rule;    /* "M7": the row, for logs and tests */
 };
 
 /* [any] Total: every input has an answer. An error reply is never to be made to an error or an iq result; no row asks
