@@ -1,8 +1,9 @@
 /* server/im/hooks.h - the points where features join in, and how the core reaches them.
  *
- * The table of modules is handed to hooks_start() once; from it an index is built: which module answers an iq, which wants to be
- * called where, in which order. For each host the modules that are on are a bit set, worked out whenever the configuration
- * changes. After the start all is read-only. */
+ * The table of modules is handed to hooks_start() once; from it an index is built: which module answers an iq, which
+ * wants to be called where, in which order. For each host the modules that are on are a set of bits, worked out when a
+ * worker first meets the host and kept there until the configuration changes. After the start the index is read-only.
+ */
 #ifndef LINNET_SERVER_IM_HOOKS_H
 #define LINNET_SERVER_IM_HOOKS_H
 
@@ -11,32 +12,44 @@
 #include "server/stream/session.h"
 
 enum hook_point {
-    HOOK_STREAM_FEATURES, /* e->session, e->out: write a feature into <stream:features/>. Called before SASL (not connected, type
-                             c2s_unauthed) and before bind (type c2s) */
-    HOOK_SESSION_BOUND,   /* e->session: connected, the result is queued */
-    HOOK_SESSION_CLOSING, /* e->session: about to end: conn may be gone; presence and tables are still there */
-    HOOK_STANZA_RECEIVED, /* e->session, e->stanza [maker]: a client's stanza, before anything is done with it */
-    HOOK_STANZA_SENT,     /* e->session, e->count: so many stanzas were queued for the client */
-    HOOK_MESSAGE_TO_ACCOUNT, /* e->account, e->stanza: before it is delivered; STOP: the module took care of it */
-    HOOK_MESSAGE_UNDELIVERED, /* e->account, e->stanza: no resource could take it, and it is worth keeping (delivery_offline());
-                                 STOP: it is kept, or was answered; otherwise the sender gets an error */
-    HOOK_AVAILABLE,       /* e->session: it can be given messages to the bare JID now: priority has become >= 0 */
-    HOOK_DISCO_INFO,      /* e->iq, e->out: add data forms (XEP-0128) to the host's disco#info; e->iq is NULL when the
-                             capabilities hash is computed, and e->host names the host */
-    HOOK_ACCOUNT_DELETED, /* e->worker, e->account: its documents are gone; its sessions were closed */
+    /* e->session, e->out: write a feature into <stream:features/>. Called before SASL (not connected, type
+     * c2s_unauthed) and before bind (type c2s). */
+    HOOK_STREAM_FEATURES,
+    /* e->session: connected, the result is queued. */
+    HOOK_SESSION_BOUND,
+    /* e->session: about to end: conn may be gone; presence and tables are still there. Every module is called, on or
+     * off: it may have been on when the session began. */
+    HOOK_SESSION_CLOSING,
+    /* e->session, e->stanza [maker]: a client's stanza, before anything is done with it. */
+    HOOK_STANZA_RECEIVED,
+    /* e->session, e->count: so many stanzas were queued for the client. */
+    HOOK_STANZA_SENT,
+    /* e->account, e->stanza: before it is delivered. STOP: the module took care of it. */
+    HOOK_MESSAGE_TO_ACCOUNT,
+    /* e->account, e->stanza: no resource could take it, and it is worth keeping (delivery_offline()). STOP: it is kept,
+     * or was answered; otherwise the sender gets an error. */
+    HOOK_MESSAGE_UNDELIVERED,
+    /* e->session: it can be given messages to the bare JID now: priority has become >= 0. */
+    HOOK_AVAILABLE,
+    /* e->host, e->out: add data forms (XEP-0128) to the host's disco#info. The same for everybody who asks: the answer
+     * is kept, and the capabilities hash is made of it, until the configuration changes. */
+    HOOK_DISCO_INFO,
+    /* e->account: its documents are gone; its sessions were closed. Every module is called, on or off. */
+    HOOK_ACCOUNT_DELETED,
+    /* e->worker: a new configuration is in force there; nothing of the old one may be kept. Every module is called. */
+    HOOK_CONFIG_CHANGED,
     HOOK_POINTS,
 };
 
 enum verdict { CONTINUE, STOP };
 
 struct hook_event {
-    struct worker *worker;
+    struct worker *worker; /* always set */
     struct session *session;
     struct account *account;
     struct stanza *stanza;
     struct xml_writer *out;
-    struct iq *iq;
-    struct str host;
+    const struct config_host *host;
     unsigned count;
 };
 
@@ -70,7 +83,7 @@ struct element_handler {
 enum { MODULE_FEATURES_MAX = 8, MODULE_IQ_MAX = 8, MODULE_ELEMENTS_MAX = 8, MODULE_HOOKS_MAX = 12, MODULES_MAX = 64 };
 
 struct module {
-    const char *name; /* in the configuration */
+    const char *name;                                  /* in the configuration */
     const char *features[MODULE_FEATURES_MAX];         /* disco#info of the host; ends with NULL */
     const char *account_features[MODULE_FEATURES_MAX]; /* disco#info of an account's bare JID */
     struct iq_handler iq[MODULE_IQ_MAX];               /* ends where call is NULL */
@@ -79,22 +92,32 @@ struct module {
     void (*on_start)(struct server *server); /* [start] may be NULL */
 };
 
-/* [start] `modules` ends with NULL and lives for ever. Core rows (roster, bind's session) come with im/core_module.c. */
+/* What the core itself answers (the roster, the session request), as a module that is always on: im/core_module.c. */
+extern const struct module module_core;
+
+/* [start] Builds the index of module_core and then `modules`, which ends with NULL; both live for ever. Where two have
+ * the same priority, or answer the same iq, the earlier one is asked first. Then calls their on_start(). */
 void hooks_start(const struct module *const *modules, struct server *server);
+/* [worker] For worker_events.on_config: forgets what was known about the hosts of the old configuration, which must
+ * still be valid, and calls HOOK_CONFIG_CHANGED. */
+void hooks_config_changed(struct worker *w);
 
 /* [any] Whether a module is on for the host, by its name. */
 bool hooks_is_on(const struct config_host *host, const char *module);
-/* [any] Walks the modules that are on: start with *cursor = 0; NULL ends. */
+/* [worker] Walks the modules that are on, the core's first: start with *cursor = 0; NULL ends. */
 const struct module *hooks_next_module(const struct config_host *host, unsigned *cursor);
 
-/* [worker] Calls the point's hooks of the modules that are on for `host`, in order, until one says STOP. */
+/* In the following, a host that is NULL is one that is no longer in the configuration: only the core is on.
+ *
+ * [worker] Calls the point's hooks of the modules that are on for `host`, in order, until one says STOP. */
 enum verdict hooks_run(enum hook_point point, const struct config_host *host, struct hook_event *e);
-/* [worker] Whether any module at all listens there: to save building an event. */
+/* [any] Whether any module at all listens there: to save building an event. */
 bool hooks_wanted(enum hook_point point);
 
-/* [worker] The handler of a request; NULL: none. `after`: continue behind that one. */
+/* [worker] The handler of a get or set; NULL: none, also for any other stanza. `after`: continue behind that one. */
 const struct iq_handler *hooks_find_iq(const struct config_host *host, const struct stanza *st, enum iq_target target,
                                        const struct iq_handler *after);
+/* [worker] */
 const struct element_handler *hooks_find_element(const struct config_host *host, const struct xml_element *e,
                                                  bool is_bound);
 
