@@ -6,7 +6,8 @@
 
 enum { LATER_BLOCK_BYTES = 1024 };
 
-/* Aligned allocations grow up from `low`, bytes without alignment grow down from `high`, so that neither pads the other. */
+/* Aligned allocations grow up from `low`, bytes without alignment grow down from `high`, so that neither pads the
+ * other. */
 struct block {
     struct block *older;
     char *low;

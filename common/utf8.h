@@ -4,8 +4,8 @@
 
 #include "common/str.h"
 
-/* [any] Decodes the character at the front. Returns its length, 1 to 4; 0 when the bytes are wrong; -1 when they are the
- * beginning of a character whose rest is missing. */
+/* [any] Decodes the character at the front. Returns its length, 1 to 4; 0 when the bytes are wrong; -1 when they are
+ * the beginning of a character whose rest is missing. */
 int utf8_decode(struct str s, uint32_t *ret_cp);
 /* [any] Writes `cp` to out (4 bytes); returns the length. */
 int utf8_encode(uint32_t cp, char out[4]);

@@ -4,9 +4,9 @@
  * marked [maker] until it hands the stanza on; from then on it is read-only, and workers share it with nothing but the
  * counter. What differs for each recipient (the `to` of a broadcast) is given when it is written, not stored here.
  *
- * A reference is also an obligation. Whoever still has to deliver, commit or answer a stanza holds one; when the last is
- * gone the stanza can no longer be lost, and `on_settled` tells its origin so. That is how a client's acknowledgement
- * (XEP-0198 `h`) is held back until it is true: see server/im/receipt.h. */
+ * A reference is also an obligation. Whoever still has to deliver, commit or answer a stanza holds one; when the last
+ * is gone the stanza can no longer be lost, and `on_settled` tells its origin so. That is how a client's
+ * acknowledgement (XEP-0198 `h`) is held back until it is true: see server/im/receipt.h. */
 #ifndef LINNET_COMMON_XMPP_STANZA_H
 #define LINNET_COMMON_XMPP_STANZA_H
 
@@ -23,7 +23,7 @@ enum stanza_kind { STANZA_OTHER, STANZA_MESSAGE, STANZA_PRESENCE, STANZA_IQ };
 /* One list for all kinds; a value that its kind does not know is TYPE_INVALID. */
 enum stanza_type {
     TYPE_INVALID,
-    TYPE_ERROR, /* all kinds */
+    TYPE_ERROR,  /* all kinds */
     TYPE_NORMAL, /* message: also for none, and for types that nobody knows (RFC 6121 section 5.2.2) */
     TYPE_CHAT,
     TYPE_GROUPCHAT,
@@ -76,15 +76,15 @@ struct stanza {
     struct jid from; /* [maker] stamped by the server; empty: none is written */
     struct jid to;   /* [maker] prepared; empty when there was none */
     struct arena *arena;
-    /* [maker] Called by the thread that drops the last reference, just before the memory is freed. NULL: nobody asks. */
+    /* [maker] Called by the thread that drops the last reference, before the memory is freed. NULL: nobody asks. */
     void (*on_settled)(const struct stanza *st);
     uint64_t origin_session; /* [maker] for on_settled: who sent it (server/im/receipt.h) */
     uint32_t origin_worker;
     uint32_t origin_seq; /* its number among the sender's stanzas */
 };
 
-/* [any] Makes a stanza of a parsed first-level element; takes `own_arena` in any case. Kind, type, id, lang are set; `from`
- * and `to` are empty: the attributes are not looked at (see stanza_parse_to()). One reference, the caller's. */
+/* [any] Makes a stanza of a parsed first-level element; takes `own_arena` in any case. Kind, type, id, lang are set;
+ * `from` and `to` are empty: the attributes are not looked at (see stanza_parse_to()). One reference, the caller's. */
 struct stanza *stanza_from_element(struct arena *own_arena, const struct xml_element *root);
 
 /* [maker] Prepares the `to` attribute into st->to. False: it is not a JID (jid-malformed). True without `to`. */
@@ -92,23 +92,23 @@ bool stanza_parse_to(struct stanza *st);
 /* [maker] The same for `from`: for what comes from storage. */
 bool stanza_parse_from(struct stanza *st);
 
-/* [any] Makes a stanza of bytes that the server itself wrote or stored, both addresses parsed. NULL: the bytes are not one
- * well-formed stanza with valid addresses, which for our own bytes means a damaged record. */
+/* [any] Makes a stanza of bytes that the server itself wrote or stored, both addresses parsed. NULL: the bytes are not
+ * one well-formed stanza with valid addresses, which for our own bytes means a damaged record. */
 struct stanza *stanza_from_bytes(struct str xml);
 
 struct stanza *stanza_ref(struct stanza *st);
 /* Accepts NULL, leaves NULL. */
 void stanza_unref(struct stanza **st);
 
-/* [any] Writes it with st->from, and with `to` if that is not empty, else st->to; xml:lang if there is one. Content goes
- * out as the bytes that came in, unless it leans on its stream's prefixes. */
+/* [any] Writes it with st->from, and with `to` if that is not empty, else st->to; xml:lang if there is one. Content
+ * goes out as the bytes that came in, unless it leans on its stream's prefixes. */
 void stanza_write(struct buf *out, const struct stanza *st, struct str to);
 /* [any] The same with more content before the end tag (a <delay/>, a stanza-id): well-formed XML. */
 void stanza_write_with(struct buf *out, const struct stanza *st, struct str to, struct str extra);
 
-/* [any] Its error reply: addresses swapped, same id, type='error', with the condition. False, and nothing is written, when
- * the stanza may not be answered: an error, or an iq result (RFC 6120 section 8.3.1). `text` may be NULL. The original
- * content is not repeated (section 8.3.1 allows that). */
+/* [any] Its error reply: addresses swapped, same id, type='error', with the condition. False, and nothing is written,
+ * when the stanza may not be answered: an error, or an iq result (RFC 6120 section 8.3.1). `text` may be NULL. The
+ * original content is not repeated (section 8.3.1 allows that). */
 bool stanza_write_error(struct buf *out, const struct stanza *st, enum stanza_err err, const char *text);
 
 /* [any] Element name of a condition ("bad-request") and its usual type ("modify"). */

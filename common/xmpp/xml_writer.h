@@ -20,7 +20,7 @@
 enum { XML_WRITER_DEPTH_MAX = 24 };
 
 struct xml_writer {
-    struct buf *out; /* borrowed */
+    struct buf *out;                         /* borrowed */
     const char *names[XML_WRITER_DEPTH_MAX]; /* of the open elements; borrowed, so pass literals */
     uint8_t depth;
     bool in_tag; /* the start tag is not closed with '>' yet */
@@ -45,7 +45,16 @@ void xml_put_raw(struct xml_writer *w, struct str xml);
 void xml_put_element(struct xml_writer *w, const struct xml_element *e, const char *context_ns);
 void xml_end(struct xml_writer *w);
 
-/* Escapes only. For attribute values both kinds of quotes are escaped too. */
+/* Escapes only; fit for text and for attribute values in either kind of quotes. */
 void xml_escape(struct buf *out, struct str text);
+
+/* [any] For who writes the tags of `e` anew, with other attributes, and copies its inner bytes: its name, with the
+ * prefix if that is needed; and behind the name in the start tag the declarations without which the inner bytes, and
+ * attributes with a prefix, would not mean the same where `context_ns` is the default namespace. (All are declared
+ * once, on the outermost tag: so what an element leans on is never repeated for each of its descendants.) */
+void xml_put_name(struct buf *out, const struct xml_element *e);
+void xml_put_context(struct buf *out, const struct xml_element *e, const char *context_ns);
+/* [any] One attribute of a start tag, with a space before it. */
+void xml_put_parsed_attr(struct buf *out, const struct xml_attr *a);
 
 #endif
