@@ -36,9 +36,10 @@ static struct node *convert(struct node *parent, xmpp_stanza_t *st)
     int n = xmpp_stanza_get_attributes(st, attrs, 128);
     struct node *node = node_new(parent, xmpp_stanza_get_name(st), xmpp_stanza_get_ns(st));
 
+    /* libstrophe drops prefixes of attributes: in stanzas the one that has any is xml:lang. */
     for (int i = 0; i + 1 < n; i += 2)
         if (strcmp(attrs[i], "xmlns") != 0)
-            node_add_attr(node, attrs[i], attrs[i + 1]);
+            node_add_attr(node, strcmp(attrs[i], "lang") == 0 ? "xml:lang" : attrs[i], attrs[i + 1]);
     for (xmpp_stanza_t *child = xmpp_stanza_get_children(st); child != NULL; child = xmpp_stanza_get_next(child)) {
         if (xmpp_stanza_is_text(child)) {
             const char *text = xmpp_stanza_get_text_ptr(child);
@@ -65,6 +66,8 @@ static int on_stanza(xmpp_conn_t *conn, xmpp_stanza_t *st, void *userdata)
         return 1;
     }
     if (strcmp(xmpp_stanza_get_name(st), "r") == 0) /* libstrophe answers */
+        return 1;
+    if (xmpp_stanza_get_id(st) != NULL && strncmp(xmpp_stanza_get_id(st), "_xmpp_", 6) == 0) /* its own requests */
         return 1;
     a = calloc(1, sizeof(*a));
     assert(a != NULL);
@@ -445,6 +448,11 @@ void client_barrier_(const char *file, int line, struct client *c)
     const char *domain = strchr(c->bare, '@') + 1;
 
     (void)client_request_(file, line, c, "get", domain, "<ping xmlns='urn:xmpp:ping'/>");
+}
+
+void client_barrier_via_(const char *file, int line, struct client *c, const char *bare_jid)
+{
+    (void)client_request_(file, line, c, "get", bare_jid, "<ping xmlns='urn:xmpp:ping'/>");
 }
 
 void client_expect_none_(const char *file, int line, struct client *c, const char *fmt, ...)

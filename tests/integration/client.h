@@ -88,6 +88,10 @@ void client_expect_none_(const char *file, int line, struct client *c, const cha
  * before has come. */
 #define client_barrier(c)      client_barrier_(__FILE__, __LINE__, c)
 void client_barrier_(const char *file, int line, struct client *c);
+/* The same through the home of `bare_jid`, whoever that is, or is not: it answers, or refuses, after all that `c` sent
+ * there before. */
+#define client_barrier_via(c, bare_jid) client_barrier_via_(__FILE__, __LINE__, c, bare_jid)
+void client_barrier_via_(const char *file, int line, struct client *c, const char *bare_jid);
 /* A barrier from `from` through `to`: sends a message of type headline to the full JID, and waits until it is there.
  * What `from` sent before to this session, and what its stanzas caused on the way, has come by then. */
 #define client_sync(from, to) client_sync_(__FILE__, __LINE__, from, to)
