@@ -21,7 +21,8 @@ struct tls_host {
     const char *key_path;         /* PEM */
 };
 
-/* Outlives reloads, so that tickets stay valid: keys made at start and rotated. */
+/* Keys of session tickets: made when first needed, replaced each `lifetime_s` (at most a week), and of use for twice as
+ * long. Outlives all contexts, and so reloads: tickets stay valid. */
 struct tls_tickets;
 struct tls_tickets *tls_tickets_new(uint32_t lifetime_s);
 void tls_tickets_free(struct tls_tickets **t);
@@ -29,7 +30,7 @@ void tls_tickets_free(struct tls_tickets **t);
 /* [start, control] Loads and checks: the key fits the certificate, the certificate names the host (a warning in
  * *ret_warning otherwise, 256 bytes, as for one that expires soon). On failure `ret_error` (256 bytes) names the file
  * and what is wrong. `hosts[0]` is used when SNI is missing; when SNI names a host we do not have, the handshake fails
- * with unrecognized_name. */
+ * with unrecognized_name. `tickets` is borrowed; NULL: sessions cannot be resumed. */
 enum ln_err tls_context_new(const struct tls_host *hosts, size_t n_hosts, struct tls_tickets *tickets,
                             struct tls_context **ret, char *ret_error, char *ret_warning);
 struct tls_context *tls_context_ref(struct tls_context *c);
@@ -40,7 +41,7 @@ void tls_context_unref(struct tls_context **c); /* [any] */
 enum ln_err tls_make_self_signed(const struct str *hosts, size_t n_hosts, const char *certificate_path,
                                  const char *key_path, char *ret_error);
 
-/* [worker] `alpn_required`: direct TLS (XEP-0368): a client that sends ALPN must include "xmpp-client"; none at all is
+/* [worker] `is_direct`: direct TLS (XEP-0368): a client that sends ALPN must include "xmpp-client"; none at all is
  * fine. `host`: with STARTTLS the stream header named the host already; SNI, if sent, wins for the certificate. Empty:
  * unknown. */
 struct tls *tls_new(struct tls_context *ctx, bool is_direct, struct str host);
@@ -48,16 +49,21 @@ void tls_free(struct tls **t); /* [any] */
 
 enum tls_state { TLS_WANTS_INPUT, TLS_READY, TLS_FAILED, TLS_CLOSED };
 
-/* [worker] Ciphertext from the socket; copied while a handshake is under way, at most 64 KiB then (LN_E_LIMIT). */
+/* [worker] Ciphertext from the socket. While a handshake is under way it is copied, at most 64 KiB in all (LN_E_LIMIT:
+ * nothing was taken). Afterwards it is borrowed until the next tls_read() returns, which copies what it has not asked
+ * for: feed, then read at once, and nothing but an unfinished record is ever copied twice. LN_E_LIMIT then: 128 KiB lie
+ * unread. */
 enum ln_err tls_feed(struct tls *t, struct str ciphertext);
 /* [pool] One step with what was fed: TLS_WANTS_INPUT (send the output, then wait), TLS_READY, TLS_FAILED (send the
  * output: the alert). */
 enum tls_state tls_handshake(struct tls *t);
 /* [worker] After TLS_READY: decrypts what was fed and appends the plain text to `out`, at most `max` bytes a call (more
- * may be waiting: tls_has_pending()). TLS_READY, TLS_CLOSED (close_notify) or TLS_FAILED. */
+ * may be waiting: tls_has_pending()). TLS_READY, TLS_CLOSED (close_notify; what came before it is in `out`) or
+ * TLS_FAILED (send the output: there may be an alert). */
 enum tls_state tls_read(struct tls *t, struct buf *out, size_t max);
 bool tls_has_pending(const struct tls *t);
-/* [worker] Encrypts all of `plain`; the records are added to the output. */
+/* [worker] Encrypts all of `plain`; the records are added to the output. LN_E_CLOSED: after tls_shutdown() or a
+ * failure. */
 enum ln_err tls_write(struct tls *t, struct str plain);
 /* [worker] Adds close_notify to the output. */
 void tls_shutdown(struct tls *t);
@@ -75,8 +81,8 @@ bool tls_is_resumed(const struct tls *t);
 const char *tls_error_text(const struct tls *t);
 
 /* [worker] Channel binding data (RFC 5929, RFC 9266): "tls-exporter", "tls-unique", "tls-server-end-point".
- * LN_E_NOT_FOUND: this connection cannot give it (tls-unique on 1.3; the exporter on 1.2 without extended master
- * secret), so it is not to be advertised. */
+ * LN_E_NOT_FOUND: this connection cannot give it (tls-unique on 1.3; it and the exporter on 1.2 without extended master
+ * secret; the end point for a signature without a hash), so it is not to be advertised. */
 enum ln_err tls_channel_binding(const struct tls *t, const char *type, struct buf *out);
 
 #endif
