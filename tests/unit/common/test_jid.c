@@ -1,12 +1,15 @@
 #include "common/xmpp/jid.h"
 
 #include "common/mem.h"
+#include "common/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include <cmocka.h>
+
+#include <idn2.h>
 
 struct example {
     struct str text, prepared;
@@ -361,6 +364,85 @@ static void lookalikes_of_another_script_stay_different_addresses(void **state)
     assert_false(str_eq(jid_full(&latin), jid_full(&cyrillic)));
 }
 
+/* xorshift64: the same on every run */
+static uint64_t random_next(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+static uint32_t random_letter(uint64_t *seed)
+{
+    static const struct {
+        uint32_t first, count;
+    } blocks[] = {{'-', 75},     {0xc0, 0x140},  {0x370, 0x90},   {0x400, 0x100}, {0x5d0, 0x1b},  {0x620, 0x50},
+                  {0x900, 0x80}, {0x3040, 0xc0}, {0x4e00, 0x200}, {0xac00, 0x40}, {0xff10, 0x90}, {0x300, 0x40}};
+    uint64_t dice = random_next(seed);
+
+    return blocks[dice % ARRAY_LEN(blocks)].first + (uint32_t)(dice >> 8) % blocks[dice % ARRAY_LEN(blocks)].count;
+}
+
+static void a_domain_is_one_address_however_it_is_written(void **state)
+{
+    uint64_t seed = 5891;
+    int prepared = 0;
+
+    (void)state;
+    for (int round = 0; round < 40000; round++) {
+        char text[64], once[JID_PART_MAX + 1], other[JID_PART_MAX];
+        size_t len = 0, once_len, other_len;
+        uint8_t *ascii;
+
+        for (uint64_t n = 1 + random_next(&seed) % 4; n > 0; n--)
+            len += (size_t)utf8_encode(random_letter(&seed), text + len);
+        if (jid_prepare_domain(str_make(text, len), once, &once_len) != LN_OK)
+            continue;
+        prepared++;
+        assert_int_equal(jid_prepare_domain(str_make(once, once_len), other, &other_len), LN_OK);
+        assert_str(str_make(other, other_len), str_make(once, once_len));
+        once[once_len] = '\0';
+        assert_int_equal(idn2_lookup_u8((uint8_t *)once, &ascii, IDN2_NO_TR46), IDN2_OK);
+        assert_int_equal(jid_prepare_domain(str_of((char *)ascii), other, &other_len), LN_OK);
+        assert_str(str_make(other, other_len), str_make(once, once_len));
+        idn2_free(ascii);
+    }
+    assert_true(prepared > 4000);
+}
+
+/* Damaged addresses: whatever comes of them, both parsers agree, and what they take settles at once. */
+static void any_bytes_are_either_refused_or_become_an_address_that_stays(void **state)
+{
+    uint64_t seed = 7622;
+    int taken = 0;
+
+    (void)state;
+    for (int round = 0; round < 60000; round++) {
+        const struct example *e = &examples[random_next(&seed) % ARRAY_LEN(examples)];
+        struct arena *arena = arena_new(64);
+        struct jid_buf mem, again_mem;
+        struct jid jid, again;
+        char text[128];
+        enum ln_err err;
+
+        memcpy(text, e->text.p, e->text.len);
+        for (uint64_t n = random_next(&seed) % 3; n > 0; n--)
+            text[random_next(&seed) % e->text.len] = (char)random_next(&seed);
+        err = jid_parse(str_make(text, e->text.len), &mem, &jid);
+        assert_int_equal(jid_parse_arena(str_make(text, e->text.len), arena, &again), err);
+        if (err == LN_OK) {
+            taken++;
+            assert_str(again.full, jid.full);
+            assert_int_equal(jid_parse(jid.full, &again_mem, &again), LN_OK);
+            assert_str(again.full, jid.full);
+            assert_int_equal(again.bare_len, jid.bare_len);
+        }
+        arena_free(&arena);
+    }
+    assert_true(taken > 20000 && taken < 50000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +455,8 @@ int main(void)
         cmocka_unit_test(parts_join_to_what_they_were_cut_from),
         cmocka_unit_test(each_part_has_a_longest_length_in_bytes_after_mapping),
         cmocka_unit_test(parts_are_prepared_alone_by_the_same_rules),
+        cmocka_unit_test(a_domain_is_one_address_however_it_is_written),
+        cmocka_unit_test(any_bytes_are_either_refused_or_become_an_address_that_stays),
         cmocka_unit_test(lookalikes_of_another_script_stay_different_addresses),
     };
 
