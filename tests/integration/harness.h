@@ -10,12 +10,16 @@
 #include "json.h"
 #include "process.h"
 
+/* what every test needs, and cmocka before it */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-/* cmocka needs those four before it */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include <cmocka.h>
 
 #define DOMAIN "linnet.example"

@@ -1,4 +1,5 @@
 #include "raw.h"
+#include "client.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -7,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -300,12 +302,30 @@ static void parse(const char *file, int line, struct raw *r, const char *p, size
                  (int)len, p);
 }
 
+/* The clients of the test go on meanwhile: what comes may depend on them. False: the test's patience ended. */
+static bool wait_readable(struct raw *r)
+{
+    struct pollfd fd = {.fd = r->fd, .events = POLLIN};
+    long until = now_ms() + test_patience_ms();
+
+    if (r->ssl != NULL && SSL_pending(r->ssl) > 0)
+        return true;
+    while (poll(&fd, 1, r->harness->clients == NULL ? test_patience_ms() : 10) == 0) {
+        if (now_ms() > until)
+            return false;
+        client_pump(r->harness, 0);
+    }
+    return true;
+}
+
 /* Reads once. Sets is_eof at the end; the test fails when nothing comes at all. */
 static void read_some(const char *file, int line, struct raw *r, const char *waiting_for)
 {
     char block[16384];
     ssize_t n;
 
+    if (!wait_readable(r))
+        test_fail_at(file, line, "nothing came while waiting for %s", waiting_for);
     errno = 0;
     n = r->ssl != NULL ? SSL_read(r->ssl, block, sizeof(block)) : recv(r->fd, block, sizeof(block), 0);
     if (n > 0) {

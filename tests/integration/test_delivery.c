@@ -3,8 +3,6 @@
 #include "client.h"
 #include "raw.h"
 
-#include <stdlib.h>
-
 enum { RESOURCES_MAX = 4, OUTCOME_MAX = 100 };
 
 /* Romeo, who sends, and an account with some resources, to which he sends. They are strangers to each other. */

@@ -3,8 +3,6 @@
 #include "raw.h"
 #include "scram_client.h"
 
-#include <stdlib.h>
-
 #define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"
 #define NS_BIND "urn:ietf:params:xml:ns:xmpp-bind"
 

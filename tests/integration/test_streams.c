@@ -4,7 +4,6 @@
 #include "raw.h"
 
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 
 #define NS_STREAM "http://etherx.jabber.org/streams"
