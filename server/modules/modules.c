@@ -1,0 +1,30 @@
+/* The one table of features: a new one is a file in this folder, a line in module.h and a row here. */
+#include "server/modules/module.h"
+
+#include "common/mem.h"
+
+/* clang-format off */
+const struct module *const modules[] = {
+    &module_disco,
+    &module_ping,
+    &module_version,
+    &module_time,
+    &module_last,
+    &module_private,
+    &module_vcard,
+    &module_register,
+    &module_contact,
+    &module_sm,
+    &module_offline,
+    NULL,
+};
+/* clang-format on */
+
+const char *const *modules_names(void)
+{
+    static const char *names[ARRAY_LEN(modules)];
+
+    for (size_t i = 0; modules[i] != NULL; i++)
+        names[i] = modules[i]->name;
+    return names;
+}
