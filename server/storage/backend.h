@@ -119,10 +119,11 @@ struct backend_class {
     enum ln_err (*open)(const struct storage_options *opt, struct backend **ret, char *ret_error);
     void (*close)(struct backend **b);
 
-    /* [writer] Carries the transactions out, in order, as one commit, and sets the err of each. A transaction that
-     * fails by itself (a condition, an id that is taken) has no effect and leaves its neighbours alone. When the commit
-     * as a whole fails, nothing of it is kept: its error is in every transaction and returned. ret_detail
-     * (BACKEND_DETAIL_SIZE) tells an operator the cause of whatever went wrong that was not a condition. */
+    /* [writer] Carries the transactions out, in order, as one commit if it can be, and sets the err of each. A
+     * transaction that fails by itself (a condition, an id that is taken, damage where it writes) has no effect and
+     * leaves its neighbours alone. When a commit fails, nothing of it is kept: its error is in every transaction of it
+     * and returned. ret_detail (BACKEND_DETAIL_SIZE) tells an operator the cause of whatever went wrong that was not a
+     * condition. */
     enum ln_err (*commit)(struct backend *b, struct storage_txn *const *txns, size_t n, char *ret_detail);
     /* [writer] Whether a commit would work again, asked now and then while they fail. May be NULL. */
     enum ln_err (*probe)(struct backend *b, char *ret_detail);

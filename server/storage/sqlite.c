@@ -2,9 +2,8 @@
  *
  * A group of transactions is one SQLite transaction. They are carried out one after the other without savepoints, which
  * would cost as much as the writing: conditions are checked before the first change, so nearly nothing can fail half
- * way. If something does (an archive id that is taken, a damaged page), the group is rolled back and carried out once
- * more with a savepoint around each transaction, so that only the culprit fails. What concerns the disk fails all of
- * them. */
+ * way. If something does (an archive id that is taken, a damaged page), the group is rolled back and carried out as two
+ * halves, and so on until the culprit is alone. What concerns the disk fails all of them. */
 #include "server/storage/sqlite_conn.h"
 #include "server/storage/sqlite_file.h"
 #include "server/storage/sqlite_query.h"
@@ -45,7 +44,7 @@ static int run_put(struct sqlite_conn *c, const struct storage_op *op)
     sqlite_bind_text(stmt, 3, op->collection);
     sqlite_bind_text(stmt, 4, op->key);
     sqlite_bind_bytes(stmt, 5, op->bytes);
-    return sqlite_run(stmt);
+    return sqlite_run(c, STMT_PUT);
 }
 
 static int run_delete(struct sqlite_conn *c, const struct storage_op *op)
@@ -55,7 +54,7 @@ static int run_delete(struct sqlite_conn *c, const struct storage_op *op)
     sqlite_bind_owner(stmt, op->owner);
     sqlite_bind_text(stmt, 3, op->collection);
     sqlite_bind_text(stmt, 4, op->key);
-    return sqlite_run(stmt);
+    return sqlite_run(c, STMT_DELETE);
 }
 
 static int run_append(struct sqlite_conn *c, const struct storage_op *op)
@@ -68,7 +67,7 @@ static int run_append(struct sqlite_conn *c, const struct storage_op *op)
     (void)sqlite3_bind_int64(stmt, 5, op->time_ms);
     sqlite_bind_text(stmt, 6, op->peer);
     sqlite_bind_bytes(stmt, 7, op->bytes);
-    return sqlite_run(stmt);
+    return sqlite_run(c, STMT_APPEND);
 }
 
 static int run_remove(struct sqlite_conn *c, const struct storage_op *op)
@@ -78,16 +77,16 @@ static int run_remove(struct sqlite_conn *c, const struct storage_op *op)
     sqlite_bind_owner(stmt, op->owner);
     sqlite_bind_text(stmt, 3, op->collection);
     (void)sqlite3_bind_int64(stmt, 4, (sqlite3_int64)op->id);
-    return sqlite_run(stmt);
+    return sqlite_run(c, STMT_REMOVE);
 }
 
 static int run_delete_owner(struct sqlite_conn *c, const struct storage_op *op)
 {
     sqlite_bind_owner(c->stmts[STMT_DELETE_DOCUMENTS], op->owner);
     sqlite_bind_owner(c->stmts[STMT_DELETE_ARCHIVES], op->owner);
-    int rc = sqlite_run(c->stmts[STMT_DELETE_DOCUMENTS]);
+    int rc = sqlite_run(c, STMT_DELETE_DOCUMENTS);
 
-    return rc != SQLITE_OK ? rc : sqlite_run(c->stmts[STMT_DELETE_ARCHIVES]);
+    return rc != SQLITE_OK ? rc : sqlite_run(c, STMT_DELETE_ARCHIVES);
 }
 
 static int (*const run_op[])(struct sqlite_conn *c, const struct storage_op *op) = {
@@ -138,62 +137,47 @@ static bool is_its_own(int rc)
     return rc == SQLITE_CONSTRAINT || rc == SQLITE_TOOBIG || rc == SQLITE_CORRUPT;
 }
 
-static int run_txn_in_savepoint(struct sqlite_conn *c, struct storage_txn *t, char *ret_detail)
-{
-    int rc = sqlite_run(c->stmts[STMT_SAVEPOINT]);
-
-    if (rc != SQLITE_OK)
-        return rc;
-    rc = run_txn(c, t);
-    if (is_its_own(rc) && sqlite3_get_autocommit(c->db) == 0) {
-        sqlite_describe(c, rc, ret_detail);
-        t->err = sqlite_to_err(c, rc);
-        rc = sqlite_run(c->stmts[STMT_ROLLBACK_TO]);
-    }
-    return rc != SQLITE_OK ? rc : sqlite_run(c->stmts[STMT_RELEASE]);
-}
-
-static int run_group(struct sqlite_conn *c, struct storage_txn *const *txns, size_t n, bool has_savepoints,
-                     char *ret_detail)
-{
-    int rc = sqlite_run(c->stmts[STMT_BEGIN]);
-
-    for (size_t i = 0; i < n && rc == SQLITE_OK; i++)
-        rc = has_savepoints ? run_txn_in_savepoint(c, txns[i], ret_detail) : run_txn(c, txns[i]);
-    if (rc == SQLITE_OK)
-        rc = sqlite_run(c->stmts[STMT_COMMIT]);
-    if (rc == SQLITE_OK)
-        return SQLITE_OK;
-    sqlite_describe(c, rc, ret_detail);
-    return rc;
-}
-
 /* SQLite may have rolled back by itself. */
 static void roll_back(struct sqlite_conn *c)
 {
     if (sqlite3_get_autocommit(c->db) == 0)
-        (void)sqlite_run(c->stmts[STMT_ROLLBACK]);
+        (void)sqlite_run(c, STMT_ROLLBACK);
 }
 
+static int run_group(struct sqlite_conn *c, struct storage_txn *const *txns, size_t n, enum ln_err *ret_err,
+                     char *ret_detail)
+{
+    int rc = sqlite_run(c, STMT_BEGIN);
+
+    for (size_t i = 0; i < n && rc == SQLITE_OK; i++)
+        rc = run_txn(c, txns[i]);
+    if (rc == SQLITE_OK)
+        rc = sqlite_run(c, STMT_COMMIT);
+    *ret_err = sqlite_to_err(c, rc);
+    if (rc != SQLITE_OK) {
+        sqlite_describe(c, rc, ret_detail);
+        roll_back(c);
+    }
+    return rc;
+}
+
+/* An error of its own stays with the one it concerns; returned is what went wrong beyond that. */
 static enum ln_err sqlite_commit(struct backend *b, struct storage_txn *const *txns, size_t n, char *ret_detail)
 {
-    struct sqlite_conn *c = &of(b)->writer;
-    int rc = run_group(c, txns, n, false, ret_detail);
-    enum ln_err err = sqlite_to_err(c, rc); /* before the roll-back, which resets errno */
+    enum ln_err err;
+    int rc = run_group(&of(b)->writer, txns, n, &err, ret_detail);
 
     if (rc == SQLITE_OK)
         return LN_OK;
-    roll_back(c);
-    if (is_its_own(rc)) {
-        rc = run_group(c, txns, n, true, ret_detail);
-        err = sqlite_to_err(c, rc);
-        if (rc == SQLITE_OK)
-            return LN_OK;
-        roll_back(c);
+    if (is_its_own(rc) && n > 1) {
+        err = sqlite_commit(b, txns, n / 2, ret_detail);
+        enum ln_err err2 = sqlite_commit(b, txns + n / 2, n - n / 2, ret_detail);
+
+        return err2 != LN_OK ? err2 : err;
     }
     for (size_t i = 0; i < n; i++)
         txns[i]->err = err;
-    return err;
+    return is_its_own(rc) ? LN_OK : err;
 }
 
 /* Writes a page, and changes nothing. */
@@ -275,22 +259,13 @@ static void sqlite_close(struct backend **b)
     free(sb);
 }
 
-static enum ln_err refuse_open(struct sqlite_conn *c, int rc, const char *path, char *ret_error)
-{
-    char detail[BACKEND_DETAIL_SIZE];
-
-    sqlite_describe(c, rc, detail);
-    (void)snprintf(ret_error, STORAGE_ERROR_SIZE, "cannot open the database %s: %.100s", path, detail);
-    return sqlite_to_err(c, rc);
-}
-
 static enum ln_err open_writer(struct sqlite_backend *sb, const struct storage_options *opt, char *ret_error)
 {
     struct sqlite_conn *c = &sb->writer;
     int from, to, rc = sqlite_conn_open(c, sb->file.path, SQLITE_WRITER);
 
     if (rc != SQLITE_OK)
-        return refuse_open(c, rc, sb->file.path, ret_error);
+        return sqlite_refuse(c, rc, sb->file.path, ret_error);
     enum ln_err err = sqlite_schema_bring_up(c, sb->file.path, &from, &to, ret_error);
 
     if (err != LN_OK)
@@ -304,7 +279,7 @@ static enum ln_err open_writer(struct sqlite_backend *sb, const struct storage_o
     /* Setting a hook also ends SQLite's own checkpoints, which would run before the answers instead of after. */
     (void)sqlite3_wal_hook(c->db, on_log_grown, sb);
     rc = sqlite_conn_prepare(c);
-    return rc == SQLITE_OK ? LN_OK : refuse_open(c, rc, sb->file.path, ret_error);
+    return rc == SQLITE_OK ? LN_OK : sqlite_refuse(c, rc, sb->file.path, ret_error);
 }
 
 static enum ln_err open_readers(struct sqlite_backend *sb, unsigned n, char *ret_error)
@@ -316,7 +291,7 @@ static enum ln_err open_readers(struct sqlite_backend *sb, unsigned n, char *ret
         if (rc == SQLITE_OK)
             rc = sqlite_conn_prepare(c);
         if (rc != SQLITE_OK)
-            return refuse_open(c, rc, sb->file.path, ret_error);
+            return sqlite_refuse(c, rc, sb->file.path, ret_error);
     }
     return LN_OK;
 }

@@ -16,9 +16,6 @@ static const char *const statements[STMT_COUNT_OF] = {
     [STMT_BEGIN] = "BEGIN IMMEDIATE",
     [STMT_COMMIT] = "COMMIT",
     [STMT_ROLLBACK] = "ROLLBACK",
-    [STMT_SAVEPOINT] = "SAVEPOINT one",
-    [STMT_RELEASE] = "RELEASE one",
-    [STMT_ROLLBACK_TO] = "ROLLBACK TO one",
     [STMT_PUT] = "INSERT INTO documents(domain, local, collection, key, bytes) VALUES (?1, ?2, ?3, ?4, ?5)"
                  " ON CONFLICT DO UPDATE SET bytes = excluded.bytes",
     [STMT_DELETE] = "DELETE FROM documents WHERE " COLLECTION " AND key = ?4",
@@ -41,7 +38,7 @@ static const char *const statements[STMT_COUNT_OF] = {
 
 static const char pragmas[] =
     "PRAGMA synchronous = FULL;"   /* committed means synced */
-    "PRAGMA temp_store = MEMORY;"  /* what a savepoint keeps; bounded by the group */
+    "PRAGMA temp_store = MEMORY;"  /* the undo log of one statement; bounded by the group */
     "PRAGMA cell_size_check = ON;" /* finds damage before it spreads */
     "PRAGMA trusted_schema = OFF;" /* a foreign hand may have added triggers */
     "PRAGMA secure_delete = FAST;" /* what was deleted is overwritten where it costs no write */
@@ -101,12 +98,22 @@ void sqlite_bind_owner(sqlite3_stmt *stmt, struct str owner)
     sqlite_bind_text(stmt, 2, parts.local);
 }
 
-int sqlite_run(sqlite3_stmt *stmt)
+int sqlite_run(struct sqlite_conn *c, enum sqlite_stmt which)
 {
-    int rc = sqlite3_step(stmt);
+    errno = 0;
+    int rc = sqlite3_step(c->stmts[which]);
 
-    (void)sqlite3_reset(stmt);
-    return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
+    c->sys_errno = errno;
+    (void)sqlite3_reset(c->stmts[which]);
+    if (rc != SQLITE_DONE && rc != SQLITE_ROW)
+        return rc;
+    c->sys_errno = 0;
+    return SQLITE_OK;
+}
+
+static int sys_errno_of(struct sqlite_conn *c)
+{
+    return c->sys_errno != 0 ? c->sys_errno : sqlite3_system_errno(c->db);
 }
 
 /* SQLite knows only ENOSPC as a full disk; a quota or a limit of the process is one to us as well. */
@@ -130,7 +137,7 @@ enum ln_err sqlite_to_err(struct sqlite_conn *c, int rc)
     case SQLITE_FULL:
         return LN_E_FULL;
     case SQLITE_IOERR:
-        return is_no_space(sqlite3_system_errno(c->db)) ? LN_E_FULL : LN_E_IO;
+        return is_no_space(sys_errno_of(c)) ? LN_E_FULL : LN_E_IO;
     default:
         return LN_E_IO;
     }
@@ -138,7 +145,7 @@ enum ln_err sqlite_to_err(struct sqlite_conn *c, int rc)
 
 void sqlite_describe(struct sqlite_conn *c, int rc, char *ret_detail)
 {
-    int sys_errno = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(c->db) : 0;
+    int sys_errno = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN ? sys_errno_of(c) : 0;
 
     (void)snprintf(ret_detail, BACKEND_DETAIL_SIZE, "%s%s%s (sqlite %d)", sqlite3_errmsg(c->db),
                    sys_errno != 0 ? ": " : "", sys_errno != 0 ? strerror(sys_errno) : "", rc);

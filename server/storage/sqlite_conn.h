@@ -12,9 +12,6 @@ enum sqlite_stmt {
     STMT_BEGIN,
     STMT_COMMIT,
     STMT_ROLLBACK,
-    STMT_SAVEPOINT,
-    STMT_RELEASE,
-    STMT_ROLLBACK_TO,
     STMT_PUT,
     STMT_DELETE,
     STMT_HAS,
@@ -35,6 +32,7 @@ enum sqlite_stmt {
 struct sqlite_conn {
     sqlite3 *db;
     sqlite3_stmt *stmts[STMT_COUNT_OF];
+    int sys_errno; /* of the last sqlite_run(), if it failed: SQLite does not keep that of a COMMIT */
 };
 
 enum sqlite_role { SQLITE_WRITER, SQLITE_READER };
@@ -49,10 +47,10 @@ void sqlite_bind_owner(sqlite3_stmt *stmt, struct str owner);
 void sqlite_bind_text(sqlite3_stmt *stmt, int param, struct str s);
 void sqlite_bind_bytes(sqlite3_stmt *stmt, int param, struct str s);
 
-/* Runs a statement that gives no rows. SQLITE_OK, or what went wrong. */
-int sqlite_run(sqlite3_stmt *stmt);
+/* Runs a statement that gives no rows, its parameters bound. SQLITE_OK, or what went wrong. */
+int sqlite_run(struct sqlite_conn *c, enum sqlite_stmt which);
 
-/* What SQLite's result means for those who asked. */
+/* What SQLite's result means for those who asked; before the next statement is run. */
 enum ln_err sqlite_to_err(struct sqlite_conn *c, int rc);
 /* The cause in words, for an operator. */
 void sqlite_describe(struct sqlite_conn *c, int rc, char *ret_detail);

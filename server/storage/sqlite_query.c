@@ -126,12 +126,12 @@ static int read_owners(struct sqlite_conn *c, const struct storage_query *q, str
 /* In one transaction, so that all of it shows the same moment. */
 static int read_owners_at_once(struct sqlite_conn *c, const struct storage_query *q, struct rows *rows)
 {
-    int rc = sqlite_run(c->stmts[STMT_BEGIN_READ]);
+    int rc = sqlite_run(c, STMT_BEGIN_READ);
 
     if (rc != SQLITE_OK)
         return rc;
     rc = read_owners(c, q, rows);
-    (void)sqlite_run(c->stmts[STMT_ROLLBACK]); /* nothing was written */
+    (void)sqlite_run(c, STMT_ROLLBACK); /* nothing was written */
     return rc;
 }
 

@@ -30,16 +30,20 @@ static const char *const steps[] = {
     "PRAGMA application_id = " APPLICATION_ID_SQL ";",
 };
 
+/* `how`: the last line of what SQLite says; those before it only name the database. */
 static enum ln_err refuse_damaged(const char *path, const char *how, char *ret_error)
 {
+    const char *line = strrchr(how, '\n');
+
     (void)snprintf(
         ret_error, STORAGE_ERROR_SIZE,
-        "%s is damaged (%.60s). Keep a copy of it, then: sqlite3 %s .recover | sqlite3 NEW, and start with NEW", path,
-        how, path);
+        "%s is damaged (%.60s): restore a backup, or copy what is readable with: sqlite3 %s .recover | sqlite3 "
+        "NEW (not with the shell of Debian 12)",
+        path, line != NULL ? line + 1 : how, path);
     return LN_E_CORRUPT;
 }
 
-static enum ln_err refuse(struct sqlite_conn *c, int rc, const char *path, char *ret_error)
+enum ln_err sqlite_refuse(struct sqlite_conn *c, int rc, const char *path, char *ret_error)
 {
     enum ln_err err = sqlite_to_err(c, rc);
     char detail[BACKEND_DETAIL_SIZE];
@@ -78,7 +82,7 @@ static enum ln_err check_identity(struct sqlite_conn *c, const char *path, int *
     if (rc == SQLITE_OK)
         rc = get_number(c, "SELECT count(*) FROM sqlite_schema", &tables);
     if (rc != SQLITE_OK)
-        return refuse(c, rc, path, ret_error);
+        return sqlite_refuse(c, rc, path, ret_error);
     if (application != APPLICATION_ID && (application != 0 || *ret_version != 0 || tables != 0)) {
         (void)snprintf(ret_error, STORAGE_ERROR_SIZE, "%s is the database of another program; name another file", path);
         return LN_E_INVALID;
@@ -103,7 +107,7 @@ static enum ln_err check_integrity(struct sqlite_conn *c, const char *path, char
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt);
     if (rc != SQLITE_ROW) {
-        err = refuse(c, rc, path, ret_error);
+        err = sqlite_refuse(c, rc, path, ret_error);
     } else {
         const char *said = (const char *)sqlite3_column_text(stmt, 0);
 
@@ -127,7 +131,7 @@ static enum ln_err switch_to_wal(struct sqlite_conn *c, const char *path, char *
         is_wal = strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") == 0;
     (void)sqlite3_finalize(stmt);
     if (rc != SQLITE_ROW)
-        return refuse(c, rc, path, ret_error);
+        return sqlite_refuse(c, rc, path, ret_error);
     if (is_wal)
         return LN_OK;
     (void)snprintf(ret_error, STORAGE_ERROR_SIZE, "%s cannot have a write-ahead log: put it on a local disk", path);
@@ -161,7 +165,7 @@ enum ln_err sqlite_schema_bring_up(struct sqlite_conn *c, const char *path, int 
         int rc = run_as_version(c, steps[version], version + 1);
 
         if (rc != SQLITE_OK)
-            return refuse(c, rc, path, ret_error);
+            return sqlite_refuse(c, rc, path, ret_error);
     }
     return LN_OK;
 }

@@ -261,23 +261,21 @@ static void tidy(struct storage *s)
 
 static void note_group(struct storage *s, enum ln_err err, const char *detail)
 {
-    bool is_damaged = err == LN_E_CORRUPT;
+    size_t committed = 0, refused = 0;
+    bool is_damaged = false;
 
-    for (size_t i = 0; i < s->group_n && !is_damaged; i++)
-        is_damaged = s->group[i]->err == LN_E_CORRUPT;
+    for (size_t i = 0; i < s->group_n; i++) {
+        committed += s->group[i]->err == LN_OK;
+        refused += err != LN_OK && s->group[i]->err == err;
+        is_damaged |= s->group[i]->err == LN_E_CORRUPT;
+    }
     if (is_damaged)
         note_damage(s, detail);
     note_health(s, &s->writing, err, detail);
-    if (err != LN_OK) {
-        atomic_fetch_add_explicit(&s->failures, s->group_n, memory_order_relaxed);
-        return;
-    }
-    size_t committed = 0;
-
-    for (size_t i = 0; i < s->group_n; i++)
-        committed += s->group[i]->err == LN_OK;
     atomic_fetch_add_explicit(&s->transactions, committed, memory_order_relaxed);
-    atomic_fetch_add_explicit(&s->commits, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->failures, refused, memory_order_relaxed);
+    if (err == LN_OK)
+        atomic_fetch_add_explicit(&s->commits, 1, memory_order_relaxed);
 }
 
 static void commit_group(struct storage *s)

@@ -69,27 +69,46 @@ MAYBE static void inbox_executor_run_one(struct inbox_executor *x)
 /* Storage threads write, the test reads. */
 static struct {
     pthread_mutex_t lock;
+    pthread_cond_t grown;
     struct buf text;
-} test_log = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} test_log = {.lock = PTHREAD_MUTEX_INITIALIZER, .grown = PTHREAD_COND_INITIALIZER};
 
 MAYBE static void test_log_line(int level, const char *event, const char *details)
 {
     pthread_mutex_lock(&test_log.lock);
     buf_printf(&test_log.text, "%d %s %s\n", level, event, details);
+    pthread_cond_broadcast(&test_log.grown);
     pthread_mutex_unlock(&test_log.lock);
 }
 
-MAYBE static int test_log_count(const char *event)
+MAYBE static int test_log_count_locked(const char *text)
 {
     int n = 0;
 
-    pthread_mutex_lock(&test_log.lock);
     buf_append_char(&test_log.text, '\0');
     test_log.text.len--;
-    for (const char *p = test_log.text.p; (p = strstr(p, event)) != NULL; p++)
+    for (const char *p = test_log.text.p; (p = strstr(p, text)) != NULL; p++)
         n++;
+    return n;
+}
+
+/* How often `text` was logged. */
+MAYBE static int test_log_count(const char *text)
+{
+    pthread_mutex_lock(&test_log.lock);
+    int n = test_log_count_locked(text);
+
     pthread_mutex_unlock(&test_log.lock);
     return n;
+}
+
+/* Until `text` has been logged. */
+MAYBE static void test_log_await(const char *text)
+{
+    pthread_mutex_lock(&test_log.lock);
+    while (test_log_count_locked(text) == 0)
+        pthread_cond_wait(&test_log.grown, &test_log.lock);
+    pthread_mutex_unlock(&test_log.lock);
 }
 
 /* ---- a storage ---- */
