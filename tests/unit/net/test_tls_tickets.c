@@ -115,7 +115,8 @@ static int set_up(void **state)
 
     dir_init(&f->dir);
     f->hosts[0] = make_certificate(&f->dir, (struct certificate_spec){.file = "a", .name = "a.example"});
-    f->hosts[1] = make_certificate(&f->dir, (struct certificate_spec){.file = "b", .name = "b.example"});
+    f->hosts[1] =
+        make_certificate(&f->dir, (struct certificate_spec){.file = "b", .name = "b.example", .rsa_bits = 2048});
     f->tickets = tls_tickets_new(3600);
     f->ctx = make_context(f->hosts, 2, f->tickets);
     *state = f;
@@ -247,6 +248,7 @@ struct connection_job {
     struct pool_job job;
     struct fixture *f;
     int version;
+    const char *host;
     mbedtls_ssl_session session;
     bool has_session;
     bool was_resumed;
@@ -268,7 +270,7 @@ static void work_connect(struct pool_job *job)
     struct connection_job *j = container_of(job, struct connection_job, job);
     mbedtls_ssl_session next;
 
-    j->was_resumed = connect_once(j->f->ctx, j->version, "a.example", j->has_session ? &j->session : NULL, &next);
+    j->was_resumed = connect_once(j->f->ctx, j->version, j->host, j->has_session ? &j->session : NULL, &next);
     if (j->has_session)
         mbedtls_ssl_session_free(&j->session);
     j->session = next;
@@ -289,6 +291,7 @@ static void check_threads(struct fixture *f, int version)
             jobs[i].job = (struct pool_job){.reply_to = &done.executor, .work = work_connect};
             jobs[i].f = f;
             jobs[i].version = version;
+            jobs[i].host = i % 2 == 0 ? "a.example" : "b.example"; /* ECDSA and RSA */
             assert_int_equal(pool_submit(pool, &jobs[i].job), LN_OK);
         }
         for (int i = 0; i < CONNECTIONS; i++)
