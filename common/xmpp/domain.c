@@ -136,7 +136,7 @@ static enum ln_err name_add_a_label(struct name *n, const char *label)
 
     if (idn2_to_unicode_8z8z(label, &u_label, 0) != IDN2_OK)
         return LN_E_INVALID;
-    if (!is_ascii(u_label) && idn2_register_u8((const uint8_t *)u_label, (const uint8_t *)label, NULL, 0) == IDN2_OK)
+    if (idn2_register_u8((const uint8_t *)u_label, (const uint8_t *)label, NULL, 0) == IDN2_OK)
         err = name_add(n, str_of(u_label), strlen(label));
     idn2_free(u_label);
     return err;
