@@ -231,6 +231,8 @@ static void some_code_points_are_allowed_only_in_company(void **state)
         {{0x6f0, 0x6f9}, true},
         {{0x660, 0x6f0}, false},
         {{0x6f0, 'a', 0x660}, false},
+        {{0x660, 0xb7}, false}, /* a rule that holds says nothing about the next */
+        {{0x3042, 0x30fb, 0x30fb, 0x660, 0x6f0}, false},
         /* joiners after a virama; the non-joiner also between joining letters, marks in between set aside */
         {{0x915, 0x94d, 0x200d}, true},
         {{0x915, 0x94d, 0x200c}, true},
