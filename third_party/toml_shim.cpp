@@ -39,10 +39,9 @@ toml_type type_of(const toml::node &node)
     }
 }
 
-void set_place(toml_value &value, const toml::source_position &place)
+toml_place place_of(const toml::source_region &source)
 {
-    value.line = place.line;
-    value.column = place.column;
+    return {source.begin.line, source.begin.column};
 }
 
 void copy_node(const toml::node &node, toml_value &ret);
@@ -55,12 +54,13 @@ void copy_table(const toml::table &table, toml_value &ret)
     for (auto &&[key, node] : table) {
         copy_node(node, *child);
         child->key = copy_text(key.str());
-        set_place(*child, key.source().begin);
+        child->key_place = place_of(key.source());
         child++;
     }
     // toml++ keeps its keys by name.
     std::sort(ret.children, child, [](const toml_value &a, const toml_value &b) {
-        return a.line != b.line ? a.line < b.line : a.column < b.column;
+        return a.key_place.line != b.key_place.line ? a.key_place.line < b.key_place.line
+                                                    : a.key_place.column < b.key_place.column;
     });
 }
 
@@ -75,7 +75,7 @@ void copy_array(const toml::array &array, toml_value &ret)
 void copy_node(const toml::node &node, toml_value &ret)
 {
     ret.type = type_of(node);
-    set_place(ret, node.source().begin);
+    ret.place = place_of(node.source());
     if (const auto *table = node.as_table()) {
         copy_table(*table, ret);
     } else if (const auto *array = node.as_array()) {
@@ -109,8 +109,7 @@ toml_value *parse(std::string_view text, toml_error &ret_error) noexcept
         copy_node(root, *copy);
         return copy;
     } catch (const toml::parse_error &err) {
-        ret_error.line = err.source().begin.line;
-        ret_error.column = err.source().begin.column;
+        ret_error.place = place_of(err.source());
         std::snprintf(ret_error.message, sizeof(ret_error.message), "%.*s", static_cast<int>(err.description().size()),
                       err.description().data());
         return nullptr;

@@ -23,11 +23,16 @@ enum toml_type {
     TOML_TIME, /* dates and times of all kinds */
 };
 
+struct toml_place {
+    unsigned line; /* from 1 */
+    unsigned column;
+};
+
 struct toml_value {
     enum toml_type type;
     const char *key; /* in a table; NULL in an array */
-    unsigned line;   /* of the key, or of a value in an array; from 1 */
-    unsigned column;
+    struct toml_place key_place;
+    struct toml_place place;
     const char
         *text; /* TOML_STRING: UTF-8, a NUL behind it that `text_len` does not count; it may have others within */
     size_t text_len;
@@ -38,8 +43,7 @@ struct toml_value {
 };
 
 struct toml_error {
-    unsigned line;
-    unsigned column;
+    struct toml_place place;
     char message[256];
 };
 

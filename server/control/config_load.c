@@ -29,7 +29,7 @@ static struct toml_value *parse_toml(struct str text, struct config_reader *r)
     struct toml_value *document = toml_parse(text.len > 0 ? text.p : "", text.len, &err);
 
     if (document == NULL)
-        config_mistakes_add(&r->mistakes, (struct config_place){err.line, err.column}, "TOML", "%s", err.message);
+        config_mistakes_add(&r->mistakes, err.place, "TOML", "%s", err.message);
     return document;
 }
 

@@ -6,11 +6,11 @@
 #include <stdio.h>
 
 struct config_mistake {
-    struct config_place place;
+    struct toml_place place;
     char *text; /* owned */
 };
 
-void config_mistakes_add(struct config_mistakes *m, struct config_place place, const char *key, const char *fmt, ...)
+void config_mistakes_add(struct config_mistakes *m, struct toml_place place, const char *key, const char *fmt, ...)
 {
     struct buf text = {0};
     char what[512];

@@ -3,11 +3,7 @@
 #define LINNET_SERVER_CONTROL_CONFIG_MISTAKES_H
 
 #include "common/buf.h"
-
-struct config_place {
-    unsigned line; /* 0: nowhere in the file */
-    unsigned column;
-};
+#include "third_party/toml_shim.h"
 
 struct config_mistake; /* defined in config_mistakes.c */
 
@@ -16,8 +12,8 @@ struct config_mistakes { /* zeroed is empty */
     size_t n;
 };
 
-/* [any] Adds "key: what". */
-void config_mistakes_add(struct config_mistakes *m, struct config_place place, const char *key, const char *fmt, ...)
+/* [any] Adds "key: what". Line 0: it is nowhere in the file. */
+void config_mistakes_add(struct config_mistakes *m, struct toml_place place, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /* [any] Appends a line for each, as "path:line:column: key: what", in the order of the file. */
 void config_mistakes_report(struct config_mistakes *m, const char *path, struct buf *out);

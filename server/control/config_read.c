@@ -14,7 +14,7 @@
 struct config_seen {
     const struct config_row *row;
     const void *field;
-    struct config_place place;
+    struct toml_place place;
 };
 
 /* A key that is being read. */
@@ -26,11 +26,6 @@ struct entry {
 };
 
 /* ---- refusing ---- */
-
-static struct config_place place_of_value(const struct toml_value *value)
-{
-    return (struct config_place){value->line, value->column};
-}
 
 static void append_key(struct buf *out, const struct entry *e)
 {
@@ -70,7 +65,7 @@ static void refuse(struct config_reader *r, const struct entry *e, const struct 
     config_row_append_expected(&what, e->row);
     buf_append_cstr(&what, ", not ");
     append_found(&what, found);
-    config_mistakes_add(&r->mistakes, place_of_value(found), key.p, "%.*s%s", STR_ARG(buf_str(&what)), more);
+    config_mistakes_add(&r->mistakes, found->place, key.p, "%.*s%s", STR_ARG(buf_str(&what)), more);
     buf_deinit(&key);
     buf_deinit(&what);
 }
@@ -81,15 +76,15 @@ static void note_seen(struct config_reader *r, const struct config_row *row, con
                       const struct toml_value *value)
 {
     r->seen = mem_realloc(r->seen, (r->n_seen + 1) * sizeof(*r->seen));
-    r->seen[r->n_seen++] = (struct config_seen){row, field, place_of_value(value)};
+    r->seen[r->n_seen++] = (struct config_seen){row, field, value->key != NULL ? value->key_place : value->place};
 }
 
-struct config_place config_place_of(const struct config_reader *r, const struct config_row *row, const void *field)
+struct toml_place config_place_of(const struct config_reader *r, const struct config_row *row, const void *field)
 {
     for (size_t i = 0; i < r->n_seen; i++)
         if (r->seen[i].field == field && r->seen[i].row == row)
             return r->seen[i].place;
-    return (struct config_place){0, 0};
+    return (struct toml_place){0, 0};
 }
 
 /* ---- strings ---- */
@@ -357,7 +352,7 @@ static void refuse_unknown(struct config_reader *r, const struct config_table *t
         buf_append_char(&more, '?');
     else
         buf_clear(&more);
-    config_mistakes_add(&r->mistakes, place_of_value(value), key.p, "unknown key%.*s", STR_ARG(buf_str(&more)));
+    config_mistakes_add(&r->mistakes, value->key_place, key.p, "unknown key%.*s", STR_ARG(buf_str(&more)));
     buf_deinit(&key);
     buf_deinit(&more);
 }

@@ -26,6 +26,6 @@ void config_reader_deinit(struct config_reader *r);
 
 /* Where the file gives this field; line 0 if it does not. `row` is needed since a struct and its first field share an
  * address. */
-struct config_place config_place_of(const struct config_reader *r, const struct config_row *row, const void *field);
+struct toml_place config_place_of(const struct config_reader *r, const struct config_row *row, const void *field);
 
 #endif

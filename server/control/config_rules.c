@@ -5,10 +5,10 @@
 #include <inttypes.h>
 
 /* The place of a key, by its name and its field; where it is absent, that of the [[table]] it is missing in. */
-static struct config_place place_of(const struct config_reader *r, const char *key, const void *field,
-                                    const char *parent_key, const void *parent)
+static struct toml_place place_of(const struct config_reader *r, const char *key, const void *field,
+                                  const char *parent_key, const void *parent)
 {
-    struct config_place place = config_place_of(r, config_row_find(str_of(key)), field);
+    struct toml_place place = config_place_of(r, config_row_find(str_of(key)), field);
 
     if (place.line == 0 && parent_key != NULL)
         place = config_place_of(r, config_row_find(str_of(parent_key)), parent);
@@ -63,7 +63,7 @@ static void check_listener(struct config_reader *r, const struct config *cfg, si
 static void check_host_name(struct config_reader *r, const struct config *cfg, size_t i)
 {
     const struct config_host *host = &cfg->hosts[i];
-    struct config_place place = place_of(r, "host.name", &host->name, "host", host);
+    struct toml_place place = place_of(r, "host.name", &host->name, "host", host);
 
     if (host->name.len == 0) {
         /* A name that was refused has been reported already. */

@@ -2,32 +2,30 @@
 
 enum { WORD_MAX = 64 }; /* no key or name is longer; longer words are near to nothing */
 
-static size_t min3(size_t a, size_t b, size_t c)
+static size_t min(size_t a, size_t b)
 {
-    size_t least = a < b ? a : b;
-
-    return least < c ? least : c;
+    return a < b ? a : b;
 }
 
-/* Letters to insert, remove or replace (Levenshtein). */
+/* Letters to insert, remove, replace or exchange with their neighbour (optimal string alignment). */
 static size_t edit_distance(struct str a, struct str b)
 {
-    size_t row[WORD_MAX + 1]; /* distances from the part of `a` seen so far to each prefix of `b` */
+    unsigned char d[WORD_MAX + 1][WORD_MAX + 1]; /* between the first i letters of `a` and the first j of `b` */
 
+    for (size_t i = 0; i <= a.len; i++)
+        d[i][0] = (unsigned char)i;
     for (size_t j = 0; j <= b.len; j++)
-        row[j] = j;
+        d[0][j] = (unsigned char)j;
     for (size_t i = 1; i <= a.len; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
         for (size_t j = 1; j <= b.len; j++) {
-            size_t replaced = diagonal + (a.p[i - 1] != b.p[j - 1]);
+            size_t least = min(min(d[i - 1][j], d[i][j - 1]) + 1, d[i - 1][j - 1] + (a.p[i - 1] != b.p[j - 1]));
 
-            diagonal = row[j];
-            row[j] = min3(replaced, row[j] + 1, row[j - 1] + 1);
+            if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1])
+                least = min(least, d[i - 2][j - 2] + 1u);
+            d[i][j] = (unsigned char)least;
         }
     }
-    return row[b.len];
+    return d[a.len][b.len];
 }
 
 void config_suggest(struct config_suggestion *best, struct str typed, const char *candidate)
@@ -38,7 +36,7 @@ void config_suggest(struct config_suggestion *best, struct str typed, const char
         return;
     size_t distance = edit_distance(typed, word);
     /* A third of the letters wrong is a typing error, more is another word. */
-    if (distance <= word.len / 3 && (best->word == NULL || distance < best->distance))
+    if (distance <= (word.len + 1) / 3 && (best->word == NULL || distance < best->distance))
         *best = (struct config_suggestion){candidate, distance};
 }
 
