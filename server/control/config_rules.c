@@ -3,6 +3,7 @@
 #include "server/control/config_check.h"
 
 #include <inttypes.h>
+#include <sys/un.h>
 
 /* The place of a key, by its name and its field; where it is absent, that of the [[table]] it is missing in. */
 static struct toml_place place_of(const struct config_reader *r, const char *key, const void *field,
@@ -28,6 +29,15 @@ static void check_limits(struct config_reader *r, const struct config_limits *li
     if (limits->out_queue_bytes < limits->stanza_bytes)
         refuse(r, "limits.out_queue_bytes", &limits->out_queue_bytes,
                "must not be less than limits.stanza_bytes: a stanza of that size could not be delivered");
+}
+
+static void check_socket(struct config_reader *r, const struct config_control *control)
+{
+    size_t max = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+
+    if (strlen(control->socket) > max)
+        config_mistakes_add(&r->mistakes, place_of(r, "control.socket", &control->socket, NULL, NULL), "control.socket",
+                            "the path of a Unix socket has at most %zu bytes: %s", max, control->socket);
 }
 
 /* ---- listeners ---- */
@@ -96,6 +106,7 @@ static void check_host(struct config_reader *r, const struct config *cfg, size_t
 void config_rules_check(struct config_reader *r, const struct config *cfg)
 {
     check_limits(r, &cfg->limits);
+    check_socket(r, &cfg->control);
     for (size_t i = 0; i < cfg->n_listeners; i++)
         check_listener(r, cfg, i);
     for (size_t i = 0; i < cfg->n_hosts; i++)

@@ -293,6 +293,19 @@ static void keys_that_do_not_fit_to_each_other_are_refused(void **state)
                     "x:3:8: host.limits.stanza_bytes: must not be more than limits.out_queue_bytes\n");
 }
 
+static void a_socket_whose_path_is_too_long_is_refused(void **state)
+{
+    char folder[120] = "", text[256], expected[512];
+
+    (void)state;
+    memset(folder, 'a', sizeof(folder) - 1);
+    folder[0] = '/';
+    snprintf(text, sizeof(text), "server.data_dir = '%s'\n", folder);
+    snprintf(expected, sizeof(expected),
+             "x: control.socket: the path of a Unix socket has at most 107 bytes: %s/linnet.sock\n", folder);
+    assert_mistakes(text, expected);
+}
+
 static void listeners_on_any_free_port_may_be_many(void **state)
 {
     struct config *cfg = accepted("[[listener]]\nport = 0\n[[listener]]\nport = 0\n");
@@ -589,6 +602,7 @@ int main(void)
         cmocka_unit_test(a_value_that_is_not_among_the_possible_ones_is_refused),
         cmocka_unit_test(a_network_is_refused_with_what_is_wrong_in_it),
         cmocka_unit_test(keys_that_do_not_fit_to_each_other_are_refused),
+        cmocka_unit_test(a_socket_whose_path_is_too_long_is_refused),
         cmocka_unit_test(listeners_on_any_free_port_may_be_many),
         cmocka_unit_test(all_mistakes_are_told_in_the_order_of_the_file),
         cmocka_unit_test(what_is_not_toml_is_refused_with_its_place),
