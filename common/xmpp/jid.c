@@ -89,35 +89,32 @@ enum ln_err jid_prepare_resource(struct str text, char *out, size_t *ret_len)
  * sign before it. */
 struct cuts {
     struct str local, domain, resource;
+    size_t bare_len;
     bool has_local, has_resource;
 };
 
-static struct cuts cut(struct str text)
+static void cut(struct str text, struct cuts *ret)
 {
-    struct cuts c = {.domain = text};
     ptrdiff_t slash = str_find(text, '/'), at;
+    struct str bare = str_make(text.p, slash < 0 ? text.len : (size_t)slash);
 
-    if (slash >= 0) {
-        c.has_resource = true;
-        c.resource = str_make(text.p + slash + 1, text.len - (size_t)slash - 1);
-        c.domain.len = (size_t)slash;
-    }
-    at = str_find(c.domain, '@');
-    if (at >= 0) {
-        c.has_local = true;
-        c.local = str_make(text.p, (size_t)at);
-        c.domain = str_make(text.p + at + 1, c.domain.len - (size_t)at - 1);
-    }
-    return c;
+    ret->bare_len = bare.len;
+    ret->has_resource = slash >= 0;
+    ret->resource = slash < 0 ? STR("") : str_make(text.p + slash + 1, text.len - bare.len - 1);
+    at = str_find(bare, '@');
+    ret->has_local = at >= 0;
+    ret->local = at < 0 ? STR("") : str_make(text.p, (size_t)at);
+    ret->domain = at < 0 ? bare : str_make(text.p + at + 1, bare.len - (size_t)at - 1);
 }
 
 enum ln_err jid_parse(struct str text, struct jid_buf *mem, struct jid *ret)
 {
-    struct cuts c = cut(text);
     struct jid jid = {.full.p = mem->bytes};
     char *to = mem->bytes;
+    struct cuts c;
     size_t len;
 
+    cut(text, &c);
     if (c.has_local) {
         if (jid_prepare_local(c.local, to, &len) != LN_OK)
             return LN_E_INVALID;
@@ -148,12 +145,13 @@ static bool is_prepared(const struct cuts *c)
 
 enum ln_err jid_parse_arena(struct str text, struct arena *arena, struct jid *ret)
 {
-    struct cuts c = cut(text);
+    struct cuts c;
     struct jid_buf mem;
     struct jid jid;
 
+    cut(text, &c);
     if (is_prepared(&c)) {
-        *ret = (struct jid){text, (uint16_t)c.local.len, (uint16_t)(c.domain.p + c.domain.len - text.p)};
+        *ret = (struct jid){text, (uint16_t)c.local.len, (uint16_t)c.bare_len};
         return LN_OK;
     }
     if (jid_parse(text, &mem, &jid) != LN_OK)
@@ -185,8 +183,9 @@ struct jid jid_join(struct str local, struct str domain, struct str resource, st
 
 struct jid jid_view(struct str prepared)
 {
-    struct cuts c = cut(prepared);
+    struct cuts c;
 
     assert(prepared.len <= JID_MAX);
-    return (struct jid){prepared, (uint16_t)c.local.len, (uint16_t)(c.domain.p + c.domain.len - prepared.p)};
+    cut(prepared, &c);
+    return (struct jid){prepared, (uint16_t)c.local.len, (uint16_t)c.bare_len};
 }

@@ -261,6 +261,18 @@ static void an_address_is_cut_at_the_first_slash_and_the_first_at_sign_before_it
     assert_parts(&jid, STR(""), STR("example.com"), STR(""));
 }
 
+static void no_address_at_all_is_empty_and_refused_by_the_parser(void **state)
+{
+    struct jid_buf mem;
+    struct jid none = {0}, parsed, view = jid_view(str_of(NULL));
+
+    (void)state;
+    assert_true(jid_is_empty(&none));
+    assert_true(jid_is_empty(&view));
+    assert_true(jid_is_bare(&view));
+    assert_int_equal(jid_parse(str_of(NULL), &mem, &parsed), LN_E_INVALID);
+}
+
 static void a_view_cuts_stored_bytes_as_the_parser_did(void **state)
 {
     (void)state;
@@ -272,7 +284,6 @@ static void a_view_cuts_stored_bytes_as_the_parser_did(void **state)
         assert_ptr_equal(view.full.p, examples[i].prepared.p);
         assert_parts(&view, jid_local(&parsed), jid_domain(&parsed), jid_resource(&parsed));
     }
-    assert_true(jid_is_empty(&(struct jid){0}));
 }
 
 static void parts_join_to_what_they_were_cut_from(void **state)
@@ -451,6 +462,7 @@ int main(void)
         cmocka_unit_test(an_arena_gets_the_same_address_as_a_buffer),
         cmocka_unit_test(an_address_that_is_prepared_ascii_is_not_copied),
         cmocka_unit_test(an_address_is_cut_at_the_first_slash_and_the_first_at_sign_before_it),
+        cmocka_unit_test(no_address_at_all_is_empty_and_refused_by_the_parser),
         cmocka_unit_test(a_view_cuts_stored_bytes_as_the_parser_did),
         cmocka_unit_test(parts_join_to_what_they_were_cut_from),
         cmocka_unit_test(each_part_has_a_longest_length_in_bytes_after_mapping),
