@@ -30,39 +30,43 @@ void tls_transcript_deinit(struct tls_transcript *t)
     mbedtls_md_free(&t->sha384);
 }
 
-/* Takes `n` bytes off the front; false when there are fewer. */
-static bool take(struct str *s, size_t n, struct str *ret)
+/* Cuts `n` bytes off the front, which must be there. */
+static struct str cut(struct str *s, size_t n)
+{
+    struct str front = str_make(s->p, n);
+
+    *s = str_make(s->p + n, s->len - n);
+    return front;
+}
+
+static bool skip(struct str *s, size_t n)
 {
     if (s->len < n)
         return false;
-    *ret = str_make(s->p, n);
-    *s = str_make(s->p + n, s->len - n);
+    (void)cut(s, n);
     return true;
 }
 
 static bool take_number(struct str *s, size_t bytes, size_t *ret)
 {
-    struct str field;
-
-    if (!take(s, bytes, &field))
+    if (s->len < bytes)
         return false;
     *ret = 0;
     for (size_t i = 0; i < bytes; i++)
-        *ret = *ret << 8 | (uint8_t)field.p[i];
-    return true;
+        *ret = *ret << 8 | (uint8_t)s->p[i];
+    return skip(s, bytes);
 }
 
 /* RFC 5246 section 7.4.1.3, RFC 8446 section 4.1.3. The server is ours, so a shape that is not understood only means
  * that the extensions count as absent. */
 static void read_server_hello(struct tls_transcript *t, struct str message)
 {
-    struct str skipped, data;
     size_t session_id_len, type, len;
 
-    if (!take(&message, MESSAGE_HEADER_LEN + 2 + 32, &skipped) || !take_number(&message, 1, &session_id_len) ||
-        !take(&message, session_id_len + 2 + 1, &skipped) || !take_number(&message, 2, &len) || len != message.len)
+    if (!skip(&message, MESSAGE_HEADER_LEN + 2 + 32) || !take_number(&message, 1, &session_id_len) ||
+        !skip(&message, session_id_len + 2 + 1) || !take_number(&message, 2, &len) || len != message.len)
         return;
-    while (take_number(&message, 2, &type) && take_number(&message, 2, &len) && take(&message, len, &data)) {
+    while (take_number(&message, 2, &type) && take_number(&message, 2, &len) && skip(&message, len)) {
         t->has_extended_master_secret |= type == EXTENSION_EXTENDED_MASTER_SECRET;
         t->is_1_3 |= type == EXTENSION_SUPPORTED_VERSIONS;
         t->is_resumed |= type == EXTENSION_PRE_SHARED_KEY;
@@ -102,8 +106,7 @@ void tls_transcript_add(struct tls_transcript *t, enum tls_side side, struct str
 
     while (bytes.len > 0) {
         if (c->body_left == 0) {
-            c->header[c->header_len++] = (uint8_t)bytes.p[0];
-            (void)take(&bytes, 1, &part);
+            c->header[c->header_len++] = (uint8_t)cut(&bytes, 1).p[0];
             if (c->header_len < sizeof(c->header))
                 continue;
             c->header_len = 0;
@@ -111,7 +114,7 @@ void tls_transcript_add(struct tls_transcript *t, enum tls_side side, struct str
             on_record_header(t, side, c->header);
             continue;
         }
-        (void)take(&bytes, bytes.len < c->body_left ? bytes.len : c->body_left, &part);
+        part = cut(&bytes, bytes.len < c->body_left ? bytes.len : c->body_left);
         if (c->header[0] == RECORD_HANDSHAKE)
             add_handshake_bytes(t, side, part, c->body_left == body_len(c));
         c->body_left -= part.len;

@@ -43,12 +43,15 @@ static inline void dir_init(struct test_dir *d)
 /* The path of a file in the directory, which need not exist. Valid as long as the directory. */
 static inline const char *dir_file(struct test_dir *d, const char *name)
 {
-    assert_true(d->n < ARRAY_LEN(d->names));
-    snprintf(d->names[d->n], sizeof(d->names[0]), "%.60s/%.30s", d->path, name);
+    char path[sizeof(d->names[0])];
+
+    snprintf(path, sizeof(path), "%.60s/%.30s", d->path, name);
     for (unsigned i = 0; i < d->n; i++) {
-        if (strcmp(d->names[i], d->names[d->n]) == 0)
+        if (strcmp(d->names[i], path) == 0)
             return d->names[i];
     }
+    assert_true(d->n < ARRAY_LEN(d->names));
+    memcpy(d->names[d->n], path, sizeof(path));
     return d->names[d->n++];
 }
 
