@@ -8,7 +8,6 @@
 #include "server/control/config_values.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 struct config_seen {
@@ -89,6 +88,11 @@ struct toml_place config_place_of(const struct config_reader *r, const struct co
 
 /* ---- strings ---- */
 
+static struct str text_of(const struct toml_value *value)
+{
+    return str_make(value->text, value->text_len);
+}
+
 static bool is_known(const char *const *names, const char *word)
 {
     for (size_t i = 0; names[i] != NULL; i++)
@@ -104,7 +108,7 @@ static void refuse_word(struct config_reader *r, const struct entry *e, const st
     char more[128] = "";
 
     for (size_t i = 0; names[i] != NULL; i++)
-        config_suggest(&near, str_make(found->text, found->text_len), names[i]);
+        config_suggest(&near, text_of(found), names[i]);
     if (near.word != NULL)
         (void)snprintf(more, sizeof(more), "; did you mean \"%s\"?", near.word);
     refuse(r, e, found, more);
@@ -124,36 +128,32 @@ static bool check_string(struct config_reader *r, const struct entry *e, const s
     if (fits && check == CONFIG_CHECK_ADDRESS)
         fits = config_parse_address(value->text, address);
     if (fits && check == CONFIG_CHECK_URI)
-        fits = config_is_uri(str_make(value->text, value->text_len));
+        fits = config_is_uri(text_of(value));
     if (!fits)
         refuse(r, e, value, "");
     return fits;
 }
 
-/* ---- one reader for each type; false: refused, and noted ---- */
+/* ---- one reader for each type: sets the field, or refuses ---- */
 
-static bool read_bool(struct config_reader *r, const struct entry *e)
+static void read_bool(struct config_reader *r, const struct entry *e)
 {
-    if (e->value->type != TOML_BOOLEAN) {
+    if (e->value->type == TOML_BOOLEAN)
+        *(bool *)e->field = e->value->boolean;
+    else
         refuse(r, e, e->value, "");
-        return false;
-    }
-    *(bool *)e->field = e->value->boolean;
-    return true;
 }
 
-static bool read_uint(struct config_reader *r, const struct entry *e)
+static void read_uint(struct config_reader *r, const struct entry *e)
 {
     const struct config_row *origin = config_row_origin(e->row);
     const struct toml_value *v = e->value;
 
-    if (v->type != TOML_INTEGER || v->integer < 0 || (uint64_t)v->integer < origin->min ||
-        (uint64_t)v->integer > origin->max) {
+    if (v->type == TOML_INTEGER && v->integer >= 0 && (uint64_t)v->integer >= origin->min &&
+        (uint64_t)v->integer <= origin->max)
+        *(uint64_t *)e->field = (uint64_t)v->integer;
+    else
         refuse(r, e, v, "");
-        return false;
-    }
-    *(uint64_t *)e->field = (uint64_t)v->integer;
-    return true;
 }
 
 /* Position in `names`; -1: refused, and noted. */
@@ -166,130 +166,116 @@ static int read_name(struct config_reader *r, const struct entry *e, const struc
         return -1;
     }
     for (int i = 0; names[i] != NULL; i++)
-        if (str_is(str_make(value->text, value->text_len), names[i]))
+        if (str_is(text_of(value), names[i]))
             return i;
     refuse_word(r, e, value, names);
     return -1;
 }
 
-static bool read_enum(struct config_reader *r, const struct entry *e)
+static void read_enum(struct config_reader *r, const struct entry *e)
 {
     int i = read_name(r, e, e->value);
 
     if (i >= 0)
         *(unsigned *)e->field = (unsigned)i;
-    return i >= 0;
 }
 
-static bool read_set(struct config_reader *r, const struct entry *e)
+static void read_set(struct config_reader *r, const struct entry *e)
 {
     unsigned set = 0;
 
     if (e->value->type != TOML_ARRAY || e->value->n_children == 0) {
         refuse(r, e, e->value, e->value->type == TOML_ARRAY ? " without any" : "");
-        return false;
+        return;
     }
     for (size_t i = 0; i < e->value->n_children; i++) {
         int bit = read_name(r, e, &e->value->children[i]);
 
-        if (bit < 0)
-            return false;
-        set |= 1u << bit;
+        if (bit >= 0)
+            set |= 1u << bit;
     }
     *(unsigned *)e->field = set;
-    return true;
 }
 
-static bool read_string(struct config_reader *r, const struct entry *e)
+static void read_string(struct config_reader *r, const struct entry *e)
 {
-    if (!check_string(r, e, e->value))
-        return false;
-    *(const char **)e->field = config_text(r->arena, str_make(e->value->text, e->value->text_len));
-    return true;
+    if (check_string(r, e, e->value))
+        *(const char **)e->field = config_text(r->arena, text_of(e->value));
 }
 
-static bool read_path(struct config_reader *r, const struct entry *e)
+static void read_path(struct config_reader *r, const struct entry *e)
 {
-    if (!check_string(r, e, e->value))
-        return false;
-    *(const char **)e->field = config_join_path(r->arena, r->folder, str_make(e->value->text, e->value->text_len));
-    return true;
+    if (check_string(r, e, e->value))
+        *(const char **)e->field = config_join_path(r->arena, r->folder, text_of(e->value));
 }
 
-static bool check_is_new(struct config_reader *r, const struct entry *e, const struct toml_value *item,
-                         const char *const *items, size_t n)
+static bool is_given(const struct config_list *list, const char *item)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(items[i], item->text) == 0) {
-            refuse(r, e, item, " again");
-            return false;
-        }
-    }
-    return true;
+    for (size_t i = 0; i < list->n; i++)
+        if (strcmp(list->items[i], item) == 0)
+            return true;
+    return false;
 }
 
-static bool read_list(struct config_reader *r, const struct entry *e)
+static void read_list(struct config_reader *r, const struct entry *e)
 {
-    size_t n = e->value->n_children;
-    const char **items = arena_alloc(r->arena, n * sizeof(*items));
-    bool is_good = e->value->type == TOML_ARRAY;
+    const char **items = arena_alloc(r->arena, e->value->n_children * sizeof(*items));
+    struct config_list list = {0, items};
 
-    if (!is_good)
+    if (e->value->type != TOML_ARRAY) {
         refuse(r, e, e->value, "");
-    for (size_t i = 0; e->value->type == TOML_ARRAY && i < n; i++) {
+        return;
+    }
+    for (size_t i = 0; i < e->value->n_children; i++) {
         const struct toml_value *item = &e->value->children[i];
 
-        items[i] = ""; /* no item is empty */
-        is_good &= check_string(r, e, item) && check_is_new(r, e, item, items, i);
-        if (is_good)
-            items[i] = config_text(r->arena, str_make(item->text, item->text_len));
+        if (!check_string(r, e, item))
+            continue;
+        if (is_given(&list, item->text))
+            refuse(r, e, item, " again");
+        items[list.n++] = config_text(r->arena, text_of(item));
     }
-    if (is_good)
-        *(struct config_list *)e->field = (struct config_list){n, items};
-    return is_good;
+    *(struct config_list *)e->field = list;
 }
 
-static bool read_network(struct config_reader *r, const struct entry *e, const struct toml_value *value,
+static void read_network(struct config_reader *r, const struct entry *e, const struct toml_value *value,
                          struct config_network *ret)
 {
     char why[128] = "", more[sizeof(why) + 4] = "";
 
     if (value->type == TOML_STRING && strlen(value->text) == value->text_len &&
         config_parse_network(value->text, ret, why))
-        return true;
+        return;
     if (why[0] != '\0')
         (void)snprintf(more, sizeof(more), ": %s", why);
     refuse(r, e, value, more);
-    return false;
 }
 
-static bool read_networks(struct config_reader *r, const struct entry *e)
+static void read_networks(struct config_reader *r, const struct entry *e)
 {
     size_t n = e->value->n_children;
     struct config_network *items = arena_alloc(r->arena, n * sizeof(*items));
-    bool is_good = e->value->type == TOML_ARRAY;
 
-    if (!is_good)
+    if (e->value->type != TOML_ARRAY) {
         refuse(r, e, e->value, "");
-    for (size_t i = 0; e->value->type == TOML_ARRAY && i < n; i++)
-        is_good &= read_network(r, e, &e->value->children[i], &items[i]);
-    if (is_good)
-        *(struct config_networks *)e->field = (struct config_networks){n, items};
-    return is_good;
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        items[i] = (struct config_network){.bits = 128};
+        read_network(r, e, &e->value->children[i], &items[i]);
+    }
+    *(struct config_networks *)e->field = (struct config_networks){n, items};
 }
 
-static bool read_domain(struct config_reader *r, const struct entry *e)
+static void read_domain(struct config_reader *r, const struct entry *e)
 {
     char prepared[JID_PART_MAX];
     size_t len;
 
-    if (e->value->type != TOML_STRING ||
-        jid_prepare_domain(str_make(e->value->text, e->value->text_len), prepared, &len) != LN_OK) {
+    if (e->value->type == TOML_STRING && jid_prepare_domain(text_of(e->value), prepared, &len) == LN_OK)
+        *(struct str *)e->field = str_make(config_text(r->arena, str_make(prepared, len)), len);
+    else
         refuse(r, e, e->value, "");
-        return false;
-    }
-    *(struct str *)e->field = str_make(config_text(r->arena, str_make(prepared, len)), len);
-    return true;
 }
 
 /* ---- tables ---- */
@@ -297,30 +283,33 @@ static bool read_domain(struct config_reader *r, const struct entry *e)
 static void read_table(struct config_reader *r, const struct config_table *table, const struct toml_value *from,
                        void *to);
 
-static bool read_one_table(struct config_reader *r, const struct entry *e)
+static void read_one_table(struct config_reader *r, const struct entry *e)
 {
-    if (e->value->type != TOML_TABLE) {
+    if (e->value->type == TOML_TABLE)
+        read_table(r, e->row->table, e->value, e->field);
+    else
         refuse(r, e, e->value, "");
-        return false;
-    }
-    read_table(r, e->row->table, e->value, e->field);
-    return true;
 }
 
-static bool read_tables(struct config_reader *r, const struct entry *e)
+static bool is_list_of_tables(const struct toml_value *value)
+{
+    bool is_one = value->type == TOML_ARRAY && value->n_children > 0;
+
+    for (size_t i = 0; is_one && i < value->n_children; i++)
+        is_one = value->children[i].type == TOML_TABLE;
+    return is_one;
+}
+
+static void read_tables(struct config_reader *r, const struct entry *e)
 {
     const struct config_row *row = e->row;
     size_t n = e->value->n_children;
-    bool is_good = e->value->type == TOML_ARRAY && n > 0;
-
-    for (size_t i = 0; is_good && i < n; i++)
-        is_good = e->value->children[i].type == TOML_TABLE;
-    if (!is_good) {
-        refuse(r, e, e->value, "");
-        return false;
-    }
     struct config_array array = {n, arena_alloc(r->arena, n * row->table->size)};
 
+    if (!is_list_of_tables(e->value)) {
+        refuse(r, e, e->value, "");
+        return;
+    }
     memset(array.items, 0, n * row->table->size);
     for (size_t i = 0; i < n; i++) {
         void *item = config_array_at(row, array, i);
@@ -330,10 +319,9 @@ static bool read_tables(struct config_reader *r, const struct entry *e)
         read_table(r, row->table, &e->value->children[i], item);
     }
     config_array_set(row, (char *)e->field - row->offset, array);
-    return true;
 }
 
-static bool (*const readers[CONFIG_TYPES])(struct config_reader *r, const struct entry *e) = {
+static void (*const readers[CONFIG_TYPES])(struct config_reader *r, const struct entry *e) = {
     [CONFIG_TYPE_TABLE] = read_one_table,   [CONFIG_TYPE_TABLES] = read_tables, [CONFIG_TYPE_BOOL] = read_bool,
     [CONFIG_TYPE_UINT] = read_uint,         [CONFIG_TYPE_ENUM] = read_enum,     [CONFIG_TYPE_SET] = read_set,
     [CONFIG_TYPE_STRING] = read_string,     [CONFIG_TYPE_PATH] = read_path,     [CONFIG_TYPE_LIST] = read_list,
@@ -371,7 +359,7 @@ static void read_table(struct config_reader *r, const struct config_table *table
         struct entry e = {table, row, value, config_field(row, to)};
         /* A refused value counts as given too, so that no second mistake is reported for its absence. */
         note_seen(r, row, e.field, value);
-        (void)readers[row->type](r, &e);
+        readers[row->type](r, &e);
     }
 }
 

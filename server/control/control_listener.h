@@ -15,7 +15,7 @@
 #include "server/control/control_protocol.h"
 
 enum {
-    CONTROL_CLIENTS_MAX = 32,    /* at once; further ones are refused */
+    CONTROL_CLIENTS_MAX = 32,    /* at once; further ones wait */
     CONTROL_ERROR_SIZE = 512,    /* of ret_error */
     CONTROL_CHUNK_BYTES = 65536, /* about how much of a long answer is sent at a time */
 };
