@@ -1,14 +1,15 @@
-/* server/im/account.h - the accounts that live on a worker: loaded while they are needed, with their roster and sessions.
+/* server/im/account.h - the accounts that live on a worker: loaded while they are needed, with their roster and
+ * sessions.
  *
- * An account is loaded from storage when somebody needs it: its owner binds, or a stanza is addressed to it. While it loads,
- * and while a change of a subscription is being committed, what comes for it waits in its queue, so that order is kept (RFC
- * 6120 section 10.1). It stays in memory while it has sessions, pins or work under way, and for a while after as a cache of
- * bounded size. All of it on one worker, server_home_of() its bare JID; [worker] unless said otherwise. */
+ * An account is loaded from storage when somebody needs it: its owner binds, or a stanza is addressed to it. While it
+ * loads, and while a change of a subscription is being committed, what comes for it waits in its queue, so that order
+ * is kept (RFC 6120 section 10.1). It stays in memory while it has sessions, pins or work under way, and for a while
+ * after as a cache of bounded size. All of it on one worker, server_home_of() its bare JID; [worker] unless said
+ * otherwise. */
 #ifndef LINNET_SERVER_IM_ACCOUNT_H
 #define LINNET_SERVER_IM_ACCOUNT_H
 
 #include "common/err.h"
-#include "common/xmpp/scram.h"
 #include "server/im/roster.h"
 #include "server/stream/session.h"
 
@@ -18,7 +19,7 @@ enum account_state {
     ACCOUNT_LOADING, /* answers of the storage are awaited */
     ACCOUNT_ABSENT,  /* there is no such account (cached knowledge) */
     ACCOUNT_LOADED,
-    ACCOUNT_FAILED,  /* storage could not answer: what waited was refused; the next one tries again */
+    ACCOUNT_FAILED, /* storage could not answer: what waited was refused; the next one tries again */
 };
 
 struct account {
@@ -34,50 +35,57 @@ struct account {
     int64_t last_activity_ms; /* wall clock of the last unavailable; 0: unknown (XEP-0012) */
     struct str last_status;   /* its status text; owned */
     bool is_busy;             /* a subscription is being committed: deliveries wait */
-    struct account_waiter *first_waiter, **last_waiter; /* private to account.c */
-    struct account *lru_next, **lru_prev;               /* private: the cache */
-    unsigned loads_pending;                             /* private */
+    bool is_serving_waiters;  /* private from here: those who wait are being called */
+    uint8_t loads_pending;
+    enum ln_err load_err;
+    uint32_t n_waiters;
+    struct account_waiter *first_waiter, **last_waiter;
+    struct account *idle_next, **idle_prev;
 };
 
 /* The loaded (or absent) account, or NULL while it is not in memory. */
 struct account *account_peek(struct shard *shard, struct str bare);
 
-/* Calls `fn(account, ctx)` when the account is ready: at once if it is loaded and not busy, else later, in the order of the calls.
- * `account->state` is ACCOUNT_LOADED, ACCOUNT_ABSENT or ACCOUNT_FAILED then. LN_E_LIMIT: too many wait already; `fn` is not
- * called. */
+/* Calls `fn(account, ctx)` when the account is ready: at once if it is loaded and not busy, else later, in the order of
+ * the calls. `account->state` is ACCOUNT_LOADED, ACCOUNT_ABSENT or ACCOUNT_FAILED then. LN_E_LIMIT: too many wait
+ * already; `fn` is not called. */
 enum ln_err account_when_ready(struct shard *shard, const struct jid *bare, void (*fn)(struct account *a, void *ctx),
                                void *ctx);
 /* Marks it busy, or not; when it is no longer, what waited goes on. */
 void account_set_busy(struct account *a, bool is_busy);
 
+/* Whether account_when_ready() would call at once. */
+static inline bool account_is_ready(const struct account *a)
+{
+    return a->state != ACCOUNT_LOADING && !a->is_busy && a->first_waiter == NULL;
+}
+
 void account_pin(struct account *a);
 void account_unpin(struct account *a);
 
-/* Sessions of highest priority >= 0: -129 when there is none. */
+/* The highest priority >= 0 among the available sessions; -1: there is none. */
 int account_top_priority(const struct account *a);
 
-/* ---- credentials ----
- * Stored as document (bare JID, "account", "credentials"). */
-struct credentials {
-    struct scram_keys keys[SCRAM_HASHES];
-    int64_t created_ms;
-    int64_t changed_ms;
-};
-void credentials_encode(struct buf *out, const struct credentials *c);
-enum ln_err credentials_decode(struct str bytes, struct credentials *ret);
-/* [pool] Derives keys for a password that precis_opaque_string() prepared; fresh salts. */
-void credentials_derive(struct str password, uint32_t iterations, struct credentials *ret);
+/* Remembers that the account was last seen now, with this status text: in memory and in storage (XEP-0012). */
+void account_set_last_activity(struct account *a, struct str status);
+
+/* For shard.c. */
+void accounts_free_all(struct shard *shard);
+
+/* For account_admin.c: forgets that the account is absent, so that the next who asks looks again. */
+void account_now_exists(struct shard *shard, struct str bare);
 
 /* ---- making, changing, ending accounts ----
- * [any] Each runs in the pool and on the account's home, and answers on `reply_to`: once, with LN_OK only after it is
- * committed. Strings are copied; passwords are wiped. */
+ * account_admin.c. [any] Each runs in the pool and on the account's home, and answers on `reply_to`: once, with LN_OK
+ * only after it is committed. Strings are copied; passwords are wiped. */
 typedef void (*account_done)(void *ctx, enum ln_err err);
 
-/* LN_E_INVALID: the name or password cannot be prepared; LN_E_NOT_FOUND: the host is not served; LN_E_EXISTS; storage's errors. `jid`
- * prepared and bare. */
+/* LN_E_INVALID: the name or password cannot be prepared; LN_E_NOT_FOUND: the host is not served; LN_E_EXISTS; storage's
+ * errors. `jid` prepared and bare. */
 void account_create(struct server *server, const struct jid *jid, struct str password, uint32_t iterations,
                     struct executor *reply_to, account_done done, void *ctx);
-/* Ends the account's sessions with `reset`, but for the one named by `keep_session` (a session id; 0: none). LN_E_NOT_FOUND. */
+/* Ends the account's sessions with `reset`, but for the one named by `keep_session` (a session id; 0: none).
+ * LN_E_NOT_FOUND. */
 void account_set_password(struct server *server, const struct jid *jid, struct str password, uint32_t iterations,
                           uint64_t keep_session, struct executor *reply_to, account_done done, void *ctx);
 /* Ends all sessions, cancels the subscriptions of all contacts, removes everything stored. LN_E_NOT_FOUND. */

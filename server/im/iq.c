@@ -150,6 +150,9 @@ void iq_dispatch(struct worker *w, struct stanza *st, enum iq_target target, str
     struct iq iq = {
         .worker = w, .st = st, .query = stanza_payload(st), .target = target, .session = session, .account = account};
 
+    /* The client has gone while its request waited for the account: there is nobody to do it for, or to answer. */
+    if (target == IQ_TO_OWN_ACCOUNT && session == NULL)
+        return;
     iq.host = host_asked(&iq);
     const struct config_host *host = iq_host(&iq);
 

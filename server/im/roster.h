@@ -1,9 +1,9 @@
 /* server/im/roster.h - an account's contacts, one object shared by all its sessions (RFC 6121 section 2).
  *
- * The roster in memory is what is committed: a change is written first, and takes effect, is answered and pushed when the
- * commit is done. Changes of one account run one after the other. Versions (section 2.6) count up with every change and
- * are stored with it; removed items are remembered in memory only, so a client with an older version than that gets the
- * whole roster. All functions: [worker], the account's home. */
+ * The roster in memory is what is committed: a change is written first, and takes effect, is answered and pushed when
+ * the commit is done. Changes of one account run one after the other. Every change gives the roster a higher version
+ * (section 2.6), stored with it; a client that has another version than the current one gets the whole roster. All
+ * functions: [worker], the account's home. */
 #ifndef LINNET_SERVER_IM_ROSTER_H
 #define LINNET_SERVER_IM_ROSTER_H
 
@@ -11,16 +11,19 @@
 #include "server/im/roster_item.h"
 #include "server/im/subscription.h"
 
+#define ROSTER_COLLECTION  STR("roster")
+#define ROSTER_VERSION_KEY STR("") /* no contact has an empty JID */
+
 struct account;
 struct roster_change;
 struct session;
 struct storage_rows;
 
 struct roster {
-    struct hash_table items; /* struct roster_item by JID */
-    uint64_t version;        /* of the last change */
-    uint32_t n_listed;       /* items that are not only pending requests */
-    uint32_t n_pending;      /* pending requests of strangers */
+    struct hash_table items;                           /* struct roster_item by JID */
+    uint64_t version;                                  /* of the last change */
+    uint32_t n_listed;                                 /* items that are not only pending requests */
+    uint32_t n_pending;                                /* pending requests of strangers */
     struct roster_change *first_change, **last_change; /* the one being committed, and those behind it */
 };
 
@@ -38,11 +41,9 @@ bool roster_is_subscribed_to(const struct roster *r, struct str contact);
 /* Walks all items, in no order: start with *cursor = 0. Nothing may change meanwhile. */
 struct roster_item *roster_next(const struct roster *r, size_t *cursor);
 
-/* A presence stanza about a subscription, from the account's own client (`from` is the session, which is paused until it is done) or for
- * the account (`session` NULL; deliveries wait until it is done). Takes a reference of its own. */
-void roster_subscription(struct account *a, struct session *session, struct stanza *st, bool is_outbound);
-
-/* The account ends: tells every contact, as when each was removed. Nothing is stored. */
-void roster_cancel_all(struct account *a);
+/* For roster_change.c: puts an item in the place of the one with the same JID, or takes it away. */
+void roster_put(struct roster *r, struct roster_item *own_item);
+void roster_remove(struct roster *r, struct str jid);
+void roster_clear(struct roster *r);
 
 #endif

@@ -14,9 +14,9 @@
 #include "server/net/worker.h"
 
 enum {
-    LINGER_MS = 3000,               /* how long a closed connection may take to write its rest and to say goodbye */
-    TLS_RETRY_MS = 50,              /* when the pool has no room for a handshake step */
-    OUT_HOLD_BYTES = 256 * 1024,    /* a peer with more than this unread gets no more of its requests read */
+    LINGER_MS = 3000,            /* how long a closed connection may take to write its rest and to say goodbye */
+    TLS_RETRY_MS = 50,           /* when the pool has no room for a handshake step */
+    OUT_HOLD_BYTES = 256 * 1024, /* a peer with more than this unread gets no more of its requests read */
     OUT_RELEASE_BYTES = 64 * 1024,
 };
 
@@ -56,7 +56,7 @@ struct conn {
     struct wheel_timer timer; /* closing, or a handshake to be retried */
     struct sockaddr_storage peer;
     int fd;
-    int polled; /* the events that the poll handle waits for */
+    int polled;   /* the events that the poll handle waits for */
     uint8_t hold; /* enum conn_hold */
     uint8_t phase;
     uint8_t lost; /* enum conn_end + 1; 0: fine */
@@ -86,7 +86,7 @@ static void read_records(struct conn *c);
 
 /* ---- lists of the worker ---- */
 
-#define LIST_ADD(list, c, nextf, prevf)                                                                               \
+#define LIST_ADD(list, c, nextf, prevf)                                                                                \
     do {                                                                                                               \
         (c)->nextf = (list)->first;                                                                                    \
         (c)->prevf = &(list)->first;                                                                                   \
@@ -95,7 +95,7 @@ static void read_records(struct conn *c);
         (list)->first = (c);                                                                                           \
     } while (0)
 
-#define LIST_REMOVE(c, nextf, prevf)                                                                                  \
+#define LIST_REMOVE(c, nextf, prevf)                                                                                   \
     do {                                                                                                               \
         if ((c)->prevf != NULL) {                                                                                      \
             *(c)->prevf = (c)->nextf;                                                                                  \
@@ -352,6 +352,11 @@ bool conn_send(struct conn *c, struct str text)
     return conn_sent(c);
 }
 
+void conn_cut(struct conn *c)
+{
+    mark_lost(c, CONN_SLOW);
+}
+
 bool conn_is_acknowledged(const struct conn *c)
 {
     int unacked = 0;
@@ -436,12 +441,9 @@ static void begin_linger(struct conn *c)
 
 static void flush_open(struct conn *c)
 {
-    bool is_drained = flush(c);
-
+    (void)flush(c);
     if (c->lost == 0 && conn_out_bytes(c) < OUT_RELEASE_BYTES)
         conn_release(c, CONN_HOLD_OUTPUT);
-    if (is_drained && c->lost == 0 && c->events != NULL && c->events->on_drained != NULL)
-        c->events->on_drained(c);
 }
 
 static void flush_one(struct conn *c)
@@ -449,8 +451,6 @@ static void flush_one(struct conn *c)
     if (c->phase == PHASE_OPEN) {
         if (c->lost == 0)
             flush_open(c);
-        if (c->phase != PHASE_OPEN)
-            return; /* on_drained closed it */
         if (c->lost != 0 && !c->lost_told && c->events != NULL) {
             c->lost_told = true;
             (void)flush(c); /* an alert, perhaps */

@@ -1,11 +1,12 @@
 /* server/net/conn.h - one TCP connection: its socket, its TLS, what waits to be written.
  *
- * The layer above (stream/) is told of plain text and of the end, and gives plain text to be sent. It may hold the input
- * back for as long as it cannot go on (an answer from storage is awaited, another worker is behind); nothing is read from
- * the socket then, so the peer waits, not our memory. Output is gathered and written once a turn of the loop. A peer that
- * does not read is cut when `out_bytes_max` are waiting.
+ * The layer above (stream/) is told of plain text and of the end, and gives plain text to be sent. It may hold the
+ * input back for as long as it cannot go on (an answer from storage is awaited, another worker is behind); nothing is
+ * read from the socket then, so the peer waits, not our memory. Output is gathered and written once a turn of the loop.
+ * A peer that does not read is cut when `out_bytes_max` are waiting.
  *
- * An idle connection owns no buffers. It may move to another worker: conn_take_parcel() there, conn_from_parcel() here. */
+ * An idle connection owns no buffers. It may move to another worker: conn_take_parcel() there, conn_from_parcel() here.
+ */
 #ifndef LINNET_SERVER_NET_CONN_H
 #define LINNET_SERVER_NET_CONN_H
 
@@ -30,10 +31,10 @@ enum conn_end {
 
 /* Reasons to hold the input back; a set. */
 enum conn_hold {
-    CONN_HOLD_STREAM = 1,  /* the stream awaits something */
-    CONN_HOLD_SHARD = 2,   /* another worker or the storage is behind */
-    CONN_HOLD_OUTPUT = 4,  /* the peer does not read what it asked for (conn.c's own) */
-    CONN_HOLD_TLS = 8,     /* a handshake is under way (conn.c's own) */
+    CONN_HOLD_STREAM = 1, /* the stream awaits something */
+    CONN_HOLD_SHARD = 2,  /* another worker or the storage is behind */
+    CONN_HOLD_OUTPUT = 4, /* the peer does not read what it asked for (conn.c's own) */
+    CONN_HOLD_TLS = 8,    /* a handshake is under way (conn.c's own) */
 };
 
 /* What the owner is told; all [worker]. After conn_close() nothing more comes. */
@@ -44,15 +45,13 @@ struct conn_events {
     void (*on_secured)(struct conn *c);
     /* Once, at the end of a turn: the connection is of no more use; the owner closes it. */
     void (*on_lost)(struct conn *c, enum conn_end why);
-    /* All that waited has been written. May be NULL. */
-    void (*on_drained)(struct conn *c);
 };
 
 /* What the listener promised its clients. */
 enum conn_security { CONN_STARTTLS, CONN_DIRECT_TLS, CONN_PLAIN };
 
-/* [acceptor] Wraps an accepted, non-blocking socket as it travels to its first worker. Takes the descriptor. `own_gone` is
- * posted to `gone_to` when the connection has ended, whoever ended it. */
+/* [acceptor] Wraps an accepted, non-blocking socket as it travels to its first worker. Takes the descriptor. `own_gone`
+ * is posted to `gone_to` when the connection has ended, whoever ended it. */
 struct conn_parcel *conn_parcel_new(int own_fd, const struct sockaddr_storage *peer, uint64_t id,
                                     enum conn_security security, struct executor *gone_to, struct task *own_gone);
 /* [any] Closes what is inside. */
@@ -60,9 +59,9 @@ void conn_parcel_free(struct conn_parcel **p);
 
 /* [worker] Takes the parcel in; it starts polling at the end of this turn, so set the owner now. */
 struct conn *conn_from_parcel(struct worker *w, struct conn_parcel *own_parcel);
-/* [worker] Moves out socket, TLS state and all unread and unwritten bytes, for the account's own worker; nothing is lost
- * or overtaken on the way (RFC 6120 section 10.1). `*c` is NULL after. Not from within on_input: hold the input, and move in a
- * task of its own. */
+/* [worker] Moves out socket, TLS state and all unread and unwritten bytes, for the account's own worker; nothing is
+ * lost or overtaken on the way (RFC 6120 section 10.1). `*c` is NULL after. Not from within on_input: hold the input,
+ * and move in a task of its own. */
 struct conn_parcel *conn_take_parcel(struct conn **c);
 
 /* [worker] */
@@ -70,8 +69,8 @@ void conn_set_owner(struct conn *c, const struct conn_events *events, void *owne
 void *conn_owner(const struct conn *c);
 void conn_set_out_limit(struct conn *c, size_t out_bytes_max);
 
-/* [worker] Queues plain text (copied). When the limit is passed the connection is marked lost (CONN_SLOW) and this and all
- * later text is dropped: false. */
+/* [worker] Queues plain text (copied). When the limit is passed the connection is marked lost (CONN_SLOW) and this and
+ * all later text is dropped: false. */
 bool conn_send(struct conn *c, struct str text);
 /* [worker] The buffer that conn_send() appends to, for those who build in place; call conn_sent() after. */
 struct buf *conn_out(struct conn *c);
@@ -81,12 +80,15 @@ size_t conn_out_bytes(const struct conn *c);
 /* [worker] True when all that was ever sent has been acknowledged by the peer's TCP. */
 bool conn_is_acknowledged(const struct conn *c);
 
-/* [worker] Closes once what is queued has been written (bounded in time), and forgets the pointer. The memory lasts until
- * libuv's close call-back. NULL is fine. */
+/* [worker] The peer is of no more use: on_lost(CONN_SLOW) follows at the end of the turn. */
+void conn_cut(struct conn *c);
+
+/* [worker] Closes once what is queued has been written (bounded in time), and forgets the pointer. The memory lasts
+ * until libuv's close call-back. NULL is fine. */
 void conn_close(struct conn **c);
 
-/* [worker] Begins a TLS handshake as the server: text queued so far goes out in clear first, unread input is dropped (what
- * was pipelined in the clear, RFC 6120 section 5.4.3.3). on_secured or on_lost follows. */
+/* [worker] Begins a TLS handshake as the server: text queued so far goes out in clear first, unread input is dropped
+ * (what was pipelined in the clear, RFC 6120 section 5.4.3.3). on_secured or on_lost follows. */
 void conn_start_tls(struct conn *c, struct tls *own_tls);
 /* [worker] NULL while not secured. */
 const struct tls *conn_peek_tls(const struct conn *c);

@@ -1,13 +1,14 @@
 /* server/net/timer_wheel.h - one clock for all time-outs of a worker.
  *
- * A connection needs a deadline now and then (not authenticated in time, silent for too long, a delayed SASL failure), and
- * nearly all of them are moved or cancelled before they fire. The wheel makes that two list operations, without a heap
- * and without a libuv timer for each. It ticks every WHEEL_TICK_MS; deadlines are rounded up to a tick. All functions:
- * [worker]. */
+ * A connection needs a deadline now and then (not authenticated in time, silent for too long, a delayed SASL failure),
+ * and nearly all of them are moved or cancelled before they fire. The wheel makes that two list operations, without a
+ * heap and without a libuv timer for each. It ticks every WHEEL_TICK_MS; deadlines are rounded up to a tick. All
+ * functions: [worker]. */
 #ifndef LINNET_SERVER_NET_TIMER_WHEEL_H
 #define LINNET_SERVER_NET_TIMER_WHEEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { WHEEL_TICK_MS = 100, WHEEL_SLOTS = 1024 };

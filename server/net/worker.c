@@ -173,6 +173,17 @@ void worker_stop(struct worker *w)
     (void)uv_thread_join(&w->thread);
 }
 
+bool worker_settle(struct worker *w)
+{
+    bool any = atomic_load(&w->inbox.newest) != NULL;
+
+    current = w; /* its thread has ended: this one stands in for it */
+    run_inbox(w);
+    w->server->events->on_turn_end(w);
+    current = NULL;
+    return any;
+}
+
 void worker_free(struct worker **own_w)
 {
     struct worker *w = *own_w;
@@ -180,8 +191,8 @@ void worker_free(struct worker **own_w)
     *own_w = NULL;
     if (w == NULL)
         return;
-    current = w; /* answers that came late run here: what they hold is freed */
-    run_inbox(w);
+    current = w;
+    w->server->events->on_free(w);
     uv_close((uv_handle_t *)&w->wake, NULL);
     (void)uv_run(&w->loop, UV_RUN_DEFAULT);
     current = NULL;

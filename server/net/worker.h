@@ -1,13 +1,13 @@
 /* server/net/worker.h - one thread, one libuv loop, one part of the world.
  *
- * A worker owns its connections and, above them, its shard of sessions and accounts; nobody else touches these. Whatever
- * other threads have for it comes through the inbox: tasks, in the order each thread posted them, with one wake-up for as
- * many as are waiting. What one turn of the loop produced is sent at its end: first what goes to other workers, then each
- * connection that has something to say is written once.
+ * A worker owns its connections and, above them, its shard of sessions and accounts; nobody else touches these.
+ * Whatever other threads have for it comes through the inbox: tasks, in the order each thread posted them, with one
+ * wake-up for as many as are waiting. What one turn of the loop produced is sent at its end: first what goes to other
+ * workers, then each connection that has something to say is written once.
  *
- * A turn ends in worker_end_turn(), which runs until nothing is left to do: connections whose input may go on, hooks of the
- * layer above (posting its batches), writing, connections that broke. Because a broken connection is only reported there,
- * no function that sends can make a session vanish under its caller. */
+ * A turn ends in worker_end_turn(), which runs until nothing is left to do: connections whose input may go on, hooks of
+ * the layer above (posting its batches), writing, connections that broke. Because a broken connection is only reported
+ * there, no function that sends can make a session vanish under its caller. */
 #ifndef LINNET_SERVER_NET_WORKER_H
 #define LINNET_SERVER_NET_WORKER_H
 
@@ -48,6 +48,8 @@ struct worker_events {
     /* Tell every client that we stop (system-shutdown); connections close as they are written. */
     void (*on_drain)(struct worker *w);
     void (*on_stop)(struct worker *w);
+    /* [control] The thread has ended and the late answers have been taken: free what on_start made. */
+    void (*on_free)(struct worker *w);
 };
 
 /* Counters for `linnetctl status`; written by the worker, read by anyone. */
@@ -80,9 +82,10 @@ struct worker {
     struct timer_wheel wheel;
     uint64_t loop_started_ms;
     uint64_t next_second_ms;
-    struct config *config;   /* the snapshot in force here; one reference */
-    struct tls_context *tls; /* likewise */
-    struct shard *shard;     /* im/shard.h */
+    struct config *config;         /* the snapshot in force here; one reference */
+    struct tls_context *tls;       /* likewise */
+    struct shard *shard;           /* im/shard.h */
+    struct sasl_cache *sasl_cache; /* stream/sasl_cache.h */
     struct xml_scratch *scratch;
     struct conn_list conns;   /* all */
     struct conn_list dirty;   /* have something to write, or broke */
@@ -101,11 +104,12 @@ struct server {
     const struct worker_events *events;
     struct pool *pool;
     struct storage *storage;
-    struct executor *control;          /* the acceptor's thread (net/acceptor.h) */
-    struct siphash_key placement_key;  /* which worker a bare JID lives on */
+    struct throttle *throttle;
+    struct executor *control;         /* the acceptor's thread (net/acceptor.h) */
+    struct siphash_key placement_key; /* which worker a bare JID lives on */
     struct siphash_key table_key;
-    uint8_t secret[32];                /* persistent: salts of unknown users */
-    int64_t started_ms;                /* wall clock */
+    uint8_t secret[32]; /* persistent: salts of unknown users */
+    int64_t started_ms; /* wall clock */
     _Atomic uint64_t next_conn_id;
 };
 
@@ -113,9 +117,13 @@ struct server {
 struct worker *worker_new(struct server *server, unsigned index, struct config *config, struct tls_context *tls);
 /* [start] Its thread begins; all workers must have been made. */
 void worker_start(struct worker *w);
-/* [control] Asks the thread to end (events->on_stop) and waits for it. Tasks may still be posted; they are not run yet. */
+/* [control] Asks the thread to end (events->on_stop) and waits for it. Tasks may still be posted; they are not run yet.
+ */
 void worker_stop(struct worker *w);
-/* [control] Runs the tasks that came late (answers of the storage, which must have been closed), then frees. */
+/* [control] After worker_stop(): runs the tasks that came late, such as answers of the storage. False: there were none.
+ */
+bool worker_settle(struct worker *w);
+/* [control] When no worker has anything left. */
 void worker_free(struct worker **w);
 
 /* [any] Runs `fn(w, arg)` on the worker. */
@@ -137,7 +145,8 @@ static inline uint64_t worker_now_ms(const struct worker *w)
 }
 /* [any] Milliseconds since 1970. */
 int64_t wall_clock_ms(void);
-/* [worker] An id for an archive entry: microseconds since 1970, rising on this worker even when the clock is set back. */
+/* [worker] An id for an archive entry: microseconds since 1970, rising on this worker even when the clock is set back.
+ */
 uint64_t worker_next_id(struct worker *w);
 /* [any] Random bytes from the kernel; aborts if there are none to be had. */
 void random_bytes(void *out, size_t len);

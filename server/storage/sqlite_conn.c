@@ -128,7 +128,7 @@ enum ln_err sqlite_to_err(struct sqlite_conn *c, int rc)
     case SQLITE_OK:
         return LN_OK;
     case SQLITE_CONSTRAINT:
-        return LN_E_EXISTS; /* the primary key is the only constraint that our statements can meet */
+        return LN_E_EXISTS; /* an archive id: nothing else that our statements write must be unique */
     case SQLITE_TOOBIG:
         return LN_E_LIMIT;
     case SQLITE_CORRUPT:

@@ -75,6 +75,7 @@ struct storage {
     atomic_uint_fast64_t transactions, commits, failures;
     struct health writing, reading, tidying;
     atomic_bool is_damaged; /* some page does not make sense: said once */
+    atomic_bool is_stopped; /* the threads have ended */
     /* [writer] */
     struct storage_txn *group[GROUP_TXNS_MAX];
     size_t group_n;
@@ -358,6 +359,11 @@ void storage_commit(struct storage *s, struct storage_txn *own_txn, struct execu
     own_txn->done = done;
     own_txn->lane = (unsigned)(lane - s->lanes);
     atomic_fetch_add_explicit(&lane->writes_in_flight, 1, memory_order_relaxed);
+    if (atomic_load_explicit(&s->is_stopped, memory_order_acquire)) {
+        own_txn->err = LN_E_CLOSED;
+        finish_txn(s, own_txn, LN_E_CLOSED);
+        return;
+    }
     inbox_push(&s->inbox, &own_txn->job);
 }
 
@@ -377,6 +383,13 @@ void storage_read(struct storage *s, const struct storage_query *q, struct execu
     r->q.collection = arena_copy(arena, q->collection);
     r->q.key = arena_copy(arena, q->key);
     r->q.after_owner = arena_copy(arena, q->after_owner);
+    if (atomic_load_explicit(&s->is_stopped, memory_order_acquire)) {
+        r->rows.arena = arena;
+        r->rows.pub.err = LN_E_CLOSED;
+        r->job.task.run = answer_read;
+        executor_post(reply_to, &r->job.task);
+        return;
+    }
     if (s->n_readers > 0 && atomic_load_explicit(&lane_of_this_thread(s)->writes_in_flight, memory_order_acquire) == 0)
         pass_to_reader(s, &r->job);
     else
@@ -484,6 +497,15 @@ enum ln_err storage_open(const struct storage_options *opt, struct storage **ret
     return LN_OK;
 }
 
+void storage_stop(struct storage *s)
+{
+    if (atomic_load(&s->is_stopped))
+        return;
+    stop_thread(&s->inbox, &s->writer);
+    stop_readers(s); /* after the writer, which passes reads on to them */
+    atomic_store(&s->is_stopped, true);
+}
+
 void storage_close(struct storage **s)
 {
     struct storage *mine = *s;
@@ -491,7 +513,6 @@ void storage_close(struct storage **s)
     *s = NULL;
     if (mine == NULL)
         return;
-    stop_thread(&mine->inbox, &mine->writer);
-    stop_readers(mine); /* after the writer, which passes reads on to them */
+    storage_stop(mine);
     storage_free(mine);
 }

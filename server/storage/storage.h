@@ -36,6 +36,9 @@ enum ln_err storage_open(const struct storage_options *opt, struct storage **ret
 /* [any but its own threads] Finishes what was submitted, then ends the threads and closes. Blocks; call after the
  * workers have stopped. Answers are still posted, so the executors must be alive. */
 void storage_close(struct storage **s);
+/* [any but its own threads, once nobody else submits] The first half of storage_close(): all that was submitted is carried out and
+ * answered, the threads end. What is submitted from now on is answered with LN_E_CLOSED. Blocks. */
+void storage_stop(struct storage *s);
 
 /* ---- writing ---- */
 

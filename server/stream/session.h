@@ -1,13 +1,14 @@
 /* server/stream/session.h - a client's session, from the accepted connection to its end.
  *
- * The fields are those a developer of other servers expects; every feature reads them. Who sets what and when is said at
- * each field. A session belongs to one worker: the one that accepted it until SASL succeeds, then the home of its account,
- * for good. Nothing else may touch it; from elsewhere it is addressed by its full JID.
+ * The fields are those a developer of other servers expects; every feature reads them. Who sets what and when is said
+ * at each field. A session belongs to one worker: the one that accepted it until SASL succeeds, then the home of its
+ * account, for good. Nothing else may touch it; from elsewhere it is addressed by its full JID.
  *
- * Three predicates say what a session may be given: *connected* (bound: addressed by its full JID), *available* (has sent
- * presence: gets presence, and messages to the bare JID), *interested* (has asked for the roster: gets pushes).
+ * Three predicates say what a session may be given: *connected* (bound: addressed by its full JID), *available* (has
+ * sent presence: gets presence, and messages to the bare JID), *interested* (has asked for the roster: gets pushes).
  *
- * Call-backs of asynchronous work hold a reference and ask session_is_alive() before they go on. All functions: [worker]. */
+ * Call-backs of asynchronous work hold a reference and ask session_is_alive() before they go on. All functions:
+ * [worker]. */
 #ifndef LINNET_SERVER_STREAM_SESSION_H
 #define LINNET_SERVER_STREAM_SESSION_H
 
@@ -23,10 +24,10 @@
 struct account;
 struct config_host;
 struct ledger;
+struct receipts;
 struct roster;
 struct sasl;
 struct session;
-struct sm;
 
 enum session_type {
     SESSION_C2S_UNAUTHED, /* accepted; may negotiate TLS and SASL, nothing else */
@@ -66,45 +67,50 @@ enum stream_err {
 
 /* Where in its negotiation a stream is: rows of the table in stream.c. */
 enum stream_state {
-    STREAM_WAIT_HEADER,      /* the first one */
-    STREAM_WAIT_STARTTLS,    /* features offered starttls (and SASL too, if TLS is not required) */
-    STREAM_HANDSHAKE,        /* TLS: nothing is read as XML */
-    STREAM_WAIT_AUTH,        /* features offered SASL */
-    STREAM_SASL,             /* a challenge is out */
-    STREAM_BUSY,             /* the input is held: an answer is awaited */
-    STREAM_WAIT_BIND,        /* features offered bind */
-    STREAM_BOUND,            /* stanzas flow */
-    STREAM_CLOSED,           /* our closing tag is out */
+    STREAM_WAIT_HEADER, /* the first one */
+    STREAM_WAIT_AUTH,   /* features offered starttls, SASL, or both */
+    STREAM_HANDSHAKE,   /* TLS: nothing is read as XML */
+    STREAM_SASL,        /* a challenge is out */
+    STREAM_WAIT_BIND,   /* features offered bind */
+    STREAM_BOUND,       /* stanzas flow */
+    STREAM_CLOSED,      /* our closing tag is out */
 };
 
 struct session {
-    struct conn *conn;      /* set at accept; NULL once the connection has gone, or was given up by session_close() */
-    bool notopen;           /* true from accept, and from every restart, until the stream header came */
-    enum session_type type; /* see above; set at accept, SASL success, end */
-    struct str username;    /* prepared localpart; set at SASL success, never changes */
-    struct str host;        /* prepared domain; set by the first stream header, never changes */
-    struct str resource;    /* prepared; set when bound, never changes */
-    struct str full_jid;    /* set when bound: username@host/resource; key of the shard's table of sessions */
-    int8_t priority;        /* of `presence`; 0 while there is none */
+    struct conn *conn;       /* set at accept; NULL once the connection has gone, or was given up by session_close() */
+    bool notopen;            /* true from accept, and from every restart, until the stream header came */
+    enum session_type type;  /* see above; set at accept, SASL success, end */
+    struct str username;     /* prepared localpart; set at SASL success, never changes */
+    struct str host;         /* prepared domain; set by the first stream header, never changes */
+    struct str resource;     /* prepared; set when bound, never changes */
+    struct str full_jid;     /* set when bound: username@host/resource; key of the shard's table of sessions */
+    int8_t priority;         /* of `presence`; 0 while there is none */
     struct stanza *presence; /* the last undirected presence, stamped with from and a delay; NULL: not available. Set by
                                 presence without type and `to`; reset by unavailable and at the end. One reference */
-    bool interested;        /* true from the first roster get to the end */
-    struct roster *roster;  /* set when bound: that of the account, shared by all its sessions; not owned */
+    bool interested;         /* true from the first roster get to the end */
+    struct roster *roster;   /* set when bound: that of the account, shared by all its sessions; not owned */
 
     /* ---- what follows is more than the table of docs/architecture.md names ---- */
-    uint64_t id;            /* of the connection, in logs and for the operator; set at accept */
-    struct worker *worker;  /* changes once, with the move home */
-    struct account *account;  /* set when bound (im/account.h), with `roster`; keeps the account loaded */
+    uint64_t id;                     /* of the connection, in logs and for the operator; set at accept */
+    struct worker *worker;           /* changes once, with the move home */
+    struct account *account;         /* set when bound (im/account.h), with `roster`; keeps the account loaded */
     struct session *next_of_account; /* the account's list of sessions */
-    struct jid jid;           /* a view of full_jid */
-    struct str lang;          /* xml:lang of the stream header: default for stanzas; owned */
+    struct jid jid;                  /* a view of full_jid */
+    struct str lang;                 /* xml:lang of the stream header: default for stanzas; owned */
     struct hash_table *directed; /* bare and full JIDs that were sent directed presence (im/presence.c); NULL: none */
-    struct ledger *ledger;    /* messages that are on their way to the client (im/ledger.h); NULL: none */
-    struct sm *sm;            /* modules/sm.c; NULL: not enabled */
+    struct ledger *ledger;       /* messages that are on their way to the client (im/ledger.h); NULL: none */
+    struct receipts *receipts;   /* its own stanzas that are not safe yet (im/receipt.h); NULL: it does not count */
+    bool client_acks;            /* the client tells which stanzas it has (XEP-0198); from then on these count: */
+    bool ack_requested;          /* an <r/> is out */
+    uint32_t sent_count;         /* stanzas queued for the client, modulo 2^32 */
+    uint32_t acked_count;        /* of these, the client has */
+    int64_t presence_ms;         /* wall clock: when `presence` came */
+    bool presence_is_stamped;    /* `presence` has its delay stamp: it gets it when it is first sent later */
     struct session *next_tick, **prev_tick; /* sessions with a ledger, looked at every second */
-    uint32_t refs;            /* private to session.c */
-    uint32_t async_ops;       /* requests of this client that await storage or the pool */
-    char *names;              /* private: memory of username, host, resource, full_jid */
+    uint32_t refs;                          /* private to session.c */
+    uint32_t async_ops;                     /* requests of this client that await storage or the pool */
+    uint32_t pauses;                        /* session_pause() calls not yet resumed */
+    char *names;                            /* private: memory of username, host, resource, full_jid */
 
     /* ---- the stream's own (stream.c, sasl.c, bind.c) ---- */
     struct xml_reader reader;
@@ -112,12 +118,13 @@ struct session {
     struct sasl *sasl;        /* an exchange under way */
     enum stream_state state;
     uint8_t sasl_failures;
-    bool is_secure;           /* TLS, ended by us */
-    bool was_available;       /* has sent initial presence at least once since it was last unavailable */
-    bool is_pinged;           /* silent for long: an answer is awaited */
-    bool peer_closed;         /* the peer's closing tag came */
+    bool is_secure;   /* TLS, ended by us */
+    bool is_pinged;   /* silent for long: an answer is awaited */
+    bool peer_closed; /* the peer's closing tag came */
     bool header_sent;
-    bool is_replaying;        /* offline messages are being fetched: later messages wait in the ledger */
+    bool had_tls_offer;       /* starttls was in the features: the client may send it */
+    bool offered_plus;        /* a -PLUS mechanism was in the features */
+    bool is_replaying;        /* offline messages are being handed out: later messages wait behind (im/ledger.h) */
     int64_t bound_ms;         /* wall clock */
     uint64_t sasl_ms;         /* worker clock: when SASL began, for logs */
     struct xml_limits limits; /* in force for the reader */
@@ -136,8 +143,8 @@ bool session_is_interested(const struct session *s);
 /* ---- sending and ending ---- */
 
 /* Queues `st` for writing. `to` replaces its addressee; empty: as it is (the full JID of the session when it has none).
- * False: the session has ended or its client does not read; what to do with the stanza then is the caller's to decide. Never
- * destroys the session under its caller. */
+ * False: the session has ended or its client does not read; what to do with the stanza then is the caller's to decide.
+ * Never destroys the session under its caller. */
 bool session_send(struct session *s, const struct stanza *st, struct str to);
 /* The same with content added before the end tag: a delay stamp. */
 bool session_send_with(struct session *s, const struct stanza *st, struct str to, struct str extra);
@@ -145,10 +152,10 @@ bool session_send_with(struct session *s, const struct stanza *st, struct str to
  * presence or iq, which stream management counts. */
 bool session_send_raw(struct session *s, struct str xml, unsigned n_stanzas);
 
-/* Ends it: the stream error (unless STREAM_OK), the closing tag, then the connection once all is written. Everything that
- * depends on the session ends now: presence is taken back, the tables forget it. `text` for the error, may be NULL. The
- * memory stays until the last reference is gone, and no caller above on the stack needs to look: every function here does
- * nothing on a session that has ended. */
+/* Ends it: the stream error (unless STREAM_OK), the closing tag, then the connection once all is written. Everything
+ * that depends on the session ends now: presence is taken back, the tables forget it. `text` for the error, may be
+ * NULL. The memory stays until the last reference is gone, and no caller above on the stack needs to look: every
+ * function here does nothing on a session that has ended. */
 void session_close(struct session *s, enum stream_err err, const char *text);
 /* The same with an application-specific condition inside the error: well-formed XML. */
 void session_close_with(struct session *s, enum stream_err err, const char *text, struct str app_condition);

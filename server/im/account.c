@@ -1,0 +1,297 @@
+#include "server/im/account.h"
+
+#include <assert.h>
+
+#include "common/mem.h"
+#include "server/control/log.h"
+#include "server/im/offline.h"
+#include "server/im/shard.h"
+#include "server/storage/storage.h"
+#include "server/stream/credentials.h"
+
+enum {
+    WAITERS_MAX = 10000,      /* who waits for one account to load; beyond it is refused */
+    IDLE_ACCOUNTS_MAX = 4096, /* of one worker: accounts kept in memory that nobody needs */
+};
+
+#define LAST_KEY STR("last")
+
+struct account_waiter {
+    struct account_waiter *next;
+    void (*fn)(struct account *a, void *ctx);
+    void *ctx;
+};
+
+/* ---- the cache of those that nobody needs ---- */
+
+static void leave_idle(struct shard *shard, struct account *a)
+{
+    if (a->idle_prev == NULL)
+        return;
+    *a->idle_prev = a->idle_next;
+    if (a->idle_next != NULL)
+        a->idle_next->idle_prev = a->idle_prev;
+    else
+        shard->idle_end = a->idle_prev;
+    a->idle_prev = NULL;
+    shard->n_idle--;
+}
+
+static void account_free(struct shard *shard, struct account *a)
+{
+    leave_idle(shard, a);
+    (void)hash_table_remove(&shard->accounts, a->jid.full);
+    roster_deinit(&a->roster);
+    free((void *)(uintptr_t)a->last_status.p);
+    free((void *)(uintptr_t)a->jid.full.p);
+    free(a);
+}
+
+/* Nobody holds it, nobody waits: it goes to the end of the queue of those that may be forgotten. */
+static void become_idle_if_unused(struct account *a)
+{
+    struct shard *shard = shard_of(a->worker);
+
+    if (a->pins > 0 || a->state == ACCOUNT_LOADING || a->first_waiter != NULL || a->idle_prev != NULL)
+        return;
+    if (a->state == ACCOUNT_FAILED) {
+        account_free(shard, a);
+        return;
+    }
+    a->idle_next = NULL;
+    a->idle_prev = shard->idle_end;
+    *shard->idle_end = a;
+    shard->idle_end = &a->idle_next;
+    if (++shard->n_idle > IDLE_ACCOUNTS_MAX)
+        account_free(shard, shard->idle);
+}
+
+void account_pin(struct account *a)
+{
+    leave_idle(shard_of(a->worker), a);
+    a->pins++;
+}
+
+void account_unpin(struct account *a)
+{
+    assert(a->pins > 0);
+    if (--a->pins == 0)
+        become_idle_if_unused(a);
+}
+
+void accounts_free_all(struct shard *shard)
+{
+    struct account *a;
+
+    for (size_t cursor = 0; (a = hash_table_next(&shard->accounts, &cursor)) != NULL;) {
+        while (a->first_waiter != NULL) {
+            struct account_waiter *waiter = a->first_waiter;
+
+            a->first_waiter = waiter->next;
+            a->state = ACCOUNT_FAILED; /* what waited is let go of by its owner */
+            waiter->fn(a, waiter->ctx);
+            free(waiter);
+        }
+        a->last_waiter = &a->first_waiter;
+        account_free(shard, a);
+    }
+}
+
+/* ---- loading ---- */
+
+static void serve_waiters(struct account *a)
+{
+    if (a->is_serving_waiters)
+        return;
+    a->is_serving_waiters = true;
+    a->pins++;
+    /* One that makes the account busy stops the line; the rest go on when it is no longer. */
+    while (a->first_waiter != NULL && !a->is_busy && a->state != ACCOUNT_LOADING) {
+        struct account_waiter *waiter = a->first_waiter;
+
+        a->first_waiter = waiter->next;
+        if (a->first_waiter == NULL)
+            a->last_waiter = &a->first_waiter;
+        a->n_waiters--;
+        waiter->fn(a, waiter->ctx);
+        free(waiter);
+    }
+    a->is_serving_waiters = false;
+    account_unpin(a);
+}
+
+static void load_done(struct account *a)
+{
+    if (--a->loads_pending > 0)
+        return;
+    if (a->load_err != LN_OK) {
+        log_error(LOG_IM, 0, "account.unreadable", F_STR("jid", a->jid.full), F_ERR("err", a->load_err));
+        a->state = ACCOUNT_FAILED;
+    } else if (a->state == ACCOUNT_LOADING) {
+        a->state = ACCOUNT_LOADED;
+    }
+    serve_waiters(a);
+}
+
+static void note_error(struct account *a, enum ln_err err)
+{
+    if (err != LN_OK)
+        a->load_err = err;
+}
+
+/* Little-endian time, then the status text. */
+static void take_last(struct account *a, struct str bytes)
+{
+    uint64_t ms = 0;
+
+    if (bytes.len < 8)
+        return;
+    for (unsigned i = 0; i < 8; i++)
+        ms |= (uint64_t)(uint8_t)bytes.p[i] << (8 * i);
+    a->last_activity_ms = (int64_t)ms;
+    a->last_status = str_make(bytes.p + 8, bytes.len - 8);
+    a->last_status.p = str_dup(a->last_status);
+}
+
+static void on_account_rows(void *ctx, const struct storage_rows *rows)
+{
+    struct account *a = ctx;
+    bool exists = false;
+
+    note_error(a, rows->err);
+    for (size_t i = 0; i < rows->n; i++) {
+        exists = exists || str_eq(rows->rows[i].key, CREDENTIALS_KEY);
+        if (str_eq(rows->rows[i].key, LAST_KEY))
+            take_last(a, rows->rows[i].bytes);
+    }
+    if (rows->err == LN_OK && !exists)
+        a->state = ACCOUNT_ABSENT;
+    load_done(a);
+}
+
+static void on_roster_rows(void *ctx, const struct storage_rows *rows)
+{
+    struct account *a = ctx;
+
+    note_error(a, rows->err);
+    if (rows->err == LN_OK && roster_load(&a->roster, rows) != LN_OK)
+        log_error(LOG_IM, 0, "roster.damaged", F_STR("jid", a->jid.full));
+    load_done(a);
+}
+
+static void on_offline_count(void *ctx, const struct storage_rows *rows)
+{
+    struct account *a = ctx;
+
+    note_error(a, rows->err);
+    if (rows->err == LN_OK && rows->n > 0) {
+        a->offline_count = (uint32_t)rows->rows[0].id;
+        a->offline_bytes = (uint64_t)rows->rows[0].time_ms;
+    }
+    load_done(a);
+}
+
+static void load(struct account *a)
+{
+    struct storage *storage = a->worker->server->storage;
+    struct executor *reply_to = &a->worker->executor;
+    struct storage_query account = {.kind = STORAGE_LIST, .owner = a->jid.full, .collection = CREDENTIALS_COLLECTION};
+    struct storage_query roster = {.kind = STORAGE_LIST, .owner = a->jid.full, .collection = ROSTER_COLLECTION};
+    struct storage_query offline = {.kind = STORAGE_COUNT, .owner = a->jid.full, .collection = OFFLINE_COLLECTION};
+
+    a->state = ACCOUNT_LOADING;
+    a->load_err = LN_OK;
+    a->loads_pending = 3;
+    storage_read(storage, &account, reply_to, on_account_rows, a);
+    storage_read(storage, &roster, reply_to, on_roster_rows, a);
+    storage_read(storage, &offline, reply_to, on_offline_count, a);
+}
+
+static struct account *account_new(struct shard *shard, const struct jid *bare)
+{
+    struct account *a = mem_zalloc(sizeof(*a));
+
+    a->worker = shard->worker;
+    a->jid = *bare;
+    a->jid.full = str_make(str_dup(jid_bare(bare)), bare->bare_len);
+    a->last_waiter = &a->first_waiter;
+    roster_init(&a->roster, &shard->worker->server->table_key);
+    (void)hash_table_put(&shard->accounts, a->jid.full, a);
+    return a;
+}
+
+struct account *account_peek(struct shard *shard, struct str bare)
+{
+    return hash_table_get(&shard->accounts, bare);
+}
+
+enum ln_err account_when_ready(struct shard *shard, const struct jid *bare, void (*fn)(struct account *a, void *ctx),
+                               void *ctx)
+{
+    struct account *a = account_peek(shard, jid_bare(bare));
+
+    if (a == NULL) {
+        a = account_new(shard, bare);
+        load(a);
+    }
+    if (account_is_ready(a)) {
+        account_pin(a);
+        fn(a, ctx);
+        account_unpin(a);
+        return LN_OK;
+    }
+    if (a->n_waiters >= WAITERS_MAX)
+        return LN_E_LIMIT;
+    struct account_waiter *waiter = mem_alloc(sizeof(*waiter));
+
+    *waiter = (struct account_waiter){.fn = fn, .ctx = ctx};
+    leave_idle(shard, a);
+    *a->last_waiter = waiter;
+    a->last_waiter = &waiter->next;
+    a->n_waiters++;
+    return LN_OK;
+}
+
+void account_set_busy(struct account *a, bool is_busy)
+{
+    a->is_busy = is_busy;
+    if (!is_busy)
+        serve_waiters(a);
+}
+
+void account_now_exists(struct shard *shard, struct str bare)
+{
+    struct account *a = account_peek(shard, bare);
+
+    if (a != NULL && a->state == ACCOUNT_ABSENT)
+        a->state = ACCOUNT_LOADED; /* with an empty roster, as it was just made */
+}
+
+int account_top_priority(const struct account *a)
+{
+    int top = -1;
+
+    for (const struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
+        if (s->presence != NULL && s->priority > top)
+            top = s->priority;
+    }
+    return top;
+}
+
+void account_set_last_activity(struct account *a, struct str status)
+{
+    struct storage_txn *t = storage_txn_new();
+    struct buf b = {0};
+
+    free((void *)(uintptr_t)a->last_status.p);
+    a->last_activity_ms = wall_clock_ms();
+    a->last_status = str_make(str_dup(status), status.len);
+    for (unsigned i = 0; i < 8; i++)
+        buf_append_char(&b, (char)((uint64_t)a->last_activity_ms >> (8 * i)));
+    buf_append_str(&b, status);
+    /* Not for an account that was deleted meanwhile: its document would outlive it. */
+    storage_txn_require_present(t, a->jid.full, CREDENTIALS_COLLECTION, CREDENTIALS_KEY);
+    storage_txn_put(t, a->jid.full, CREDENTIALS_COLLECTION, LAST_KEY, buf_str(&b));
+    storage_commit(a->worker->server->storage, t, &a->worker->executor, NULL, NULL);
+    buf_deinit(&b);
+}

@@ -1,0 +1,224 @@
+#include "server/im/batch.h"
+
+#include <assert.h>
+
+#include "common/mem.h"
+#include "server/im/receipt.h"
+#include "server/im/router.h"
+#include "server/im/shard.h"
+
+struct entry {
+    struct stanza *st; /* NULL: a receipt */
+    struct jid to;     /* its bytes: in the stanza, or in the batch's arena */
+    uint64_t session;
+    uint32_t seq;
+};
+
+struct batch {
+    struct task task;
+    struct worker *from, *to;
+    struct arena *addresses; /* NULL: none was copied */
+    size_t bytes;
+    size_t n, cap;
+    struct entry *entries;
+};
+
+enum { ENTRY_COST = 128 };
+
+void batch_links_init(struct batch_links *links, unsigned n_workers)
+{
+    links->n = n_workers;
+    links->to = mem_zalloc(n_workers * sizeof(*links->to));
+}
+
+void batch_links_deinit(struct batch_links *links)
+{
+    for (unsigned i = 0; i < links->n; i++) {
+        struct batch_link *l = &links->to[i];
+
+        for (size_t k = 0; k < l->n_held; k++)
+            session_unref(&l->held[k]);
+        free(l->held);
+        assert(l->open == NULL);
+    }
+    free(links->to);
+}
+
+/* ---- at the source ---- */
+
+static struct entry *add(struct worker *w, struct worker *dest)
+{
+    struct batch_link *l = &shard_of(w)->links.to[dest->index];
+    struct batch *b = l->open;
+
+    if (b == NULL) {
+        b = mem_zalloc(sizeof(*b));
+        b->from = w;
+        b->to = dest;
+        l->open = b;
+    }
+    if (b->n == b->cap) {
+        b->cap = b->cap == 0 ? 8 : 2 * b->cap;
+        b->entries = mem_realloc(b->entries, b->cap * sizeof(*b->entries));
+    }
+    return &b->entries[b->n++];
+}
+
+static size_t cost_of(const struct stanza *st)
+{
+    return ENTRY_COST + st->root->outer.len;
+}
+
+void batch_deliver(struct worker *w, struct worker *dest, struct stanza *st, const struct jid *to, bool is_copied)
+{
+    struct entry *e = add(w, dest);
+    struct batch *b = shard_of(w)->links.to[dest->index].open;
+
+    *e = (struct entry){.st = stanza_ref(st), .to = *to};
+    if (is_copied) {
+        if (b->addresses == NULL)
+            b->addresses = arena_new(1024);
+        e->to.full = arena_copy(b->addresses, to->full);
+    }
+    b->bytes += cost_of(st);
+}
+
+void batch_settled(struct worker *w, struct worker *dest, uint64_t session, uint32_t seq)
+{
+    *add(w, dest) = (struct entry){.session = session, .seq = seq};
+}
+
+static void run_batch(struct task *own_task);
+
+void batch_post_all(struct worker *w)
+{
+    struct batch_links *links = &shard_of(w)->links;
+
+    for (unsigned i = 0; i < links->n; i++) {
+        struct batch *b = links->to[i].open;
+
+        if (b == NULL)
+            continue;
+        links->to[i].open = NULL;
+        b->task.run = run_batch;
+        atomic_fetch_add(&links->to[i].in_flight, (int64_t)b->bytes);
+        executor_post(&b->to->executor, &b->task);
+    }
+}
+
+static bool is_behind(const struct worker *w, const struct worker *dest)
+{
+    struct shard *shard = shard_of(w);
+    struct batch_link *l = &shard->links.to[dest->index];
+
+    if (w == dest)
+        return shard->storage_pending > STORAGE_HIGH;
+    return atomic_load_explicit(&l->in_flight, memory_order_relaxed) + (l->open != NULL ? (int64_t)l->open->bytes : 0) >
+           BATCH_HIGH_BYTES;
+}
+
+static void release_held(struct worker *w, struct batch_link *l)
+{
+    (void)w;
+    for (size_t i = 0; i < l->n_held; i++) {
+        if (l->held[i]->conn != NULL)
+            conn_release(l->held[i]->conn, CONN_HOLD_SHARD);
+        session_unref(&l->held[i]);
+    }
+    l->n_held = 0;
+}
+
+void batch_hold_if_behind(struct session *s, const struct worker *dest)
+{
+    struct worker *w = s->worker;
+    struct batch_link *l = &shard_of(w)->links.to[dest->index];
+
+    if (!is_behind(w, dest) || s->conn == NULL)
+        return;
+    for (size_t i = 0; i < l->n_held; i++) {
+        if (l->held[i] == s)
+            return;
+    }
+    if (l->n_held == l->held_cap) {
+        l->held_cap = l->held_cap == 0 ? 16 : 2 * l->held_cap;
+        l->held = mem_realloc(l->held, l->held_cap * sizeof(struct session *));
+    }
+    l->held[l->n_held++] = session_ref(s);
+    conn_hold(s->conn, CONN_HOLD_SHARD);
+    if (w == dest)
+        return; /* batch_storage_settled() comes by itself */
+    atomic_store(&l->is_awaited, true);
+    /* The destination may have caught up before it could see that somebody waits. What is still open in this turn has
+     * not been counted yet: posting it keeps the destination busy, and it looks again behind it. */
+    if (l->open == NULL && atomic_load(&l->in_flight) < BATCH_LOW_BYTES && atomic_exchange(&l->is_awaited, false))
+        release_held(w, l);
+}
+
+void batch_hold_if_any_behind(struct session *s)
+{
+    const struct server *server = s->worker->server;
+
+    for (unsigned i = 0; i < server->n_workers; i++)
+        batch_hold_if_behind(s, server->workers[i]);
+}
+
+/* ---- at the destination ---- */
+
+static void on_caught_up(struct worker *w, void *arg)
+{
+    const struct worker *dest = arg;
+
+    release_held(w, &shard_of(w)->links.to[dest->index]);
+}
+
+static void give_back(struct worker *w, struct worker *from, int64_t bytes)
+{
+    struct batch_link *l = &shard_of(from)->links.to[w->index];
+    int64_t left = atomic_fetch_sub(&l->in_flight, bytes) - bytes;
+
+    if (left < BATCH_LOW_BYTES && atomic_exchange(&l->is_awaited, false))
+        worker_call(from, on_caught_up, w);
+}
+
+static void run_batch(struct task *own_task)
+{
+    struct batch *b = container_of(own_task, struct batch, task);
+    struct worker *w = b->to;
+    struct shard *shard = shard_of(w);
+
+    atomic_fetch_add_explicit(&w->counters.batches_in, 1, memory_order_relaxed);
+    for (size_t i = 0; i < b->n; i++) {
+        struct entry *e = &b->entries[i];
+
+        if (e->st == NULL) {
+            receipt_mark(shard, e->session, e->seq);
+            continue;
+        }
+        router_deliver_local(w, e->st, &e->to);
+        stanza_unref(&e->st);
+    }
+    if (shard->storage_pending > STORAGE_HIGH)
+        shard->links.to[b->from->index].owed_back += (int64_t)b->bytes;
+    else
+        give_back(w, b->from, (int64_t)b->bytes);
+    if (b->addresses != NULL)
+        arena_free(&b->addresses);
+    free(b->entries);
+    free(b);
+}
+
+void batch_storage_settled(struct worker *w)
+{
+    struct shard *shard = shard_of(w);
+
+    if (shard->storage_pending >= STORAGE_LOW)
+        return;
+    for (unsigned i = 0; i < shard->links.n; i++) {
+        int64_t bytes = shard->links.to[i].owed_back;
+
+        shard->links.to[i].owed_back = 0;
+        if (bytes > 0)
+            give_back(w, w->server->workers[i], bytes);
+    }
+    release_held(w, &shard->links.to[w->index]);
+}

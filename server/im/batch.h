@@ -1,0 +1,59 @@
+/* server/im/batch.h - what one turn of the loop has for other workers, and the brake when they are behind.
+ *
+ * Stanzas with their addressees, and settled receipts, are gathered for each destination and posted once at the end of
+ * the turn: one atomic exchange and one wake-up for all of them. Stanzas travel under a reference; addresses are those
+ * of the stanza, or lie in the batch.
+ *
+ * Each worker counts the bytes that it has in flight to each other; the destination gives them back when it has dealt
+ * with them (and its storage is not behind). While more than BATCH_HIGH_BYTES are out, the clients that send there are
+ * not read: the source waits, no memory grows. */
+#ifndef LINNET_SERVER_IM_BATCH_H
+#define LINNET_SERVER_IM_BATCH_H
+
+#include "common/xmpp/stanza.h"
+#include "server/net/worker.h"
+
+struct session;
+struct shard;
+
+enum {
+    BATCH_HIGH_BYTES = 4 * 1024 * 1024,
+    BATCH_LOW_BYTES = 1024 * 1024,
+    STORAGE_HIGH = 4000, /* messages on their way to storage, of one worker */
+    STORAGE_LOW = 1000,
+};
+
+/* From one worker to one other. */
+struct batch_link {
+    struct batch *open;        /* [source] of this turn */
+    struct session **held;     /* [source] clients that wait for it; each under a reference */
+    size_t n_held, held_cap;   /* [source] */
+    _Atomic int64_t in_flight; /* [source adds, destination subtracts] bytes */
+    _Atomic bool is_awaited;   /* somebody is held: the destination wakes the source when it has caught up */
+    int64_t owed_back;         /* [destination side, indexed by source] bytes not given back yet: storage is behind */
+};
+
+struct batch_links {
+    unsigned n;
+    struct batch_link *to; /* by the index of the worker */
+};
+
+void batch_links_init(struct batch_links *links, unsigned n_workers);
+void batch_links_deinit(struct batch_links *links);
+
+/* [worker] For the account or resource `to`, which lives on `dest`, another worker. `is_copied`: `to` is copied into
+ * the batch; otherwise it must lie in the stanza's own arena. Takes a reference of its own. */
+void batch_deliver(struct worker *w, struct worker *dest, struct stanza *st, const struct jid *to, bool is_copied);
+/* [worker] For im/receipt.c: stanza number `seq` of the session is settled. */
+void batch_settled(struct worker *w, struct worker *dest, uint64_t session, uint32_t seq);
+/* [worker] Posts what was gathered. */
+void batch_post_all(struct worker *w);
+
+/* [worker] Holds the client's input if `dest` is behind (or, for the own worker, storage). */
+void batch_hold_if_behind(struct session *s, const struct worker *dest);
+/* [worker] The same for every worker: after a broadcast. */
+void batch_hold_if_any_behind(struct session *s);
+/* [worker] A message reached storage: lets clients go on that waited for that. */
+void batch_storage_settled(struct worker *w);
+
+#endif

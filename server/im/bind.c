@@ -1,0 +1,166 @@
+#include "server/im/bind.h"
+
+#include <assert.h>
+
+#include "common/mem.h"
+#include "common/xmpp/ns.h"
+#include "server/control/config.h"
+#include "server/control/log.h"
+#include "server/im/hooks.h"
+#include "server/im/shard.h"
+#include "server/net/tls.h"
+#include "server/stream/stream.h"
+
+struct bind_request {
+    struct session *s;
+    struct stanza *st;
+    size_t len;
+    char resource[JID_PART_MAX];
+};
+
+static void answer_error(const struct bind_request *b, enum stanza_err err, const char *text)
+{
+    struct buf out = {0};
+
+    if (stanza_write_error(&out, b->st, err, text))
+        (void)session_send_raw(b->s, buf_str(&out), 1);
+    buf_deinit(&out);
+}
+
+static void answer_result(const struct bind_request *b)
+{
+    struct buf out = {0};
+    struct xml_writer w = xml_writer_to(&out);
+
+    xml_start(&w, "iq", NULL);
+    xml_put_attr(&w, "type", STR("result"));
+    xml_put_attr(&w, "id", b->st->id);
+    xml_start(&w, "bind", NS_BIND);
+    xml_put_text_element(&w, "jid", b->s->full_jid);
+    xml_end(&w);
+    xml_end(&w);
+    (void)session_send_raw(b->s, buf_str(&out), 1);
+    buf_deinit(&out);
+}
+
+static void enter_tables(struct session *s, struct account *a)
+{
+    struct shard *shard = shard_of(s->worker);
+
+    account_pin(a);
+    s->account = a;
+    s->roster = &a->roster;
+    s->next_of_account = a->sessions;
+    a->sessions = s;
+    a->n_sessions++;
+    (void)hash_table_put(&shard->sessions, s->full_jid, s);
+    atomic_fetch_add_explicit(&s->worker->counters.sessions, 1, memory_order_relaxed);
+}
+
+void bind_undo(struct session *s)
+{
+    struct shard *shard = shard_of(s->worker);
+    struct account *a = s->account;
+    struct session **link;
+
+    if (a == NULL || s->roster == NULL)
+        return;
+    for (link = &a->sessions; *link != s; link = &(*link)->next_of_account)
+        assert(*link != NULL);
+    *link = s->next_of_account;
+    a->n_sessions--;
+    (void)hash_table_remove(&shard->sessions, s->full_jid);
+    s->roster = NULL;
+    atomic_fetch_sub_explicit(&s->worker->counters.sessions, 1, memory_order_relaxed);
+}
+
+static void log_bound(const struct session *s)
+{
+    const struct tls *tls = conn_peek_tls(s->conn);
+
+    log_info(LOG_IM, s->id, "session.bound", F_STR("jid", s->full_jid),
+             F_CSTR("tls", tls != NULL ? tls_version_name(tls) : "none"), F_CSTR("mech", s->mechanism),
+             F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(s->conn)),
+             F_U64("ms", worker_now_ms(s->worker) - s->sasl_ms));
+}
+
+static void bind_to(struct bind_request *b, struct account *a)
+{
+    struct session *s = b->s;
+    struct hook_event e = {.worker = s->worker, .session = s, .account = a};
+
+    session_set_names(s, s->username, s->host, str_make(b->resource, b->len));
+    /* Of two with one full JID the newer one stays: its client is the one that is there (section 7.7.2.2). The older
+     * has ended in every respect before this one appears. */
+    struct session *old = shard_find(shard_of(s->worker), s->full_jid);
+
+    if (old != NULL)
+        session_close(old, STREAM_ERR_CONFLICT, "replaced by a new connection");
+    s->bound_ms = wall_clock_ms();
+    enter_tables(s, a);
+    stream_bound(s);
+    log_bound(s);
+    answer_result(b);
+    (void)hooks_run(HOOK_SESSION_BOUND, session_host(s), &e);
+}
+
+static void on_account_ready(struct account *a, void *ctx)
+{
+    struct bind_request *b = ctx;
+    struct session *s = b->s;
+    const struct config_host *host = session_host(s);
+
+    session_resume(s);
+    if (!session_is_alive(s)) {
+        /* it did not wait */
+    } else if (a->state == ACCOUNT_ABSENT || host == NULL) {
+        session_close(s, STREAM_ERR_NOT_AUTHORIZED, "the account is gone");
+    } else if (a->state == ACCOUNT_FAILED) {
+        answer_error(b, STANZA_ERR_INTERNAL_SERVER_ERROR, "the account could not be read");
+    } else if (a->n_sessions >= host->limits.sessions_per_account) {
+        answer_error(b, STANZA_ERR_RESOURCE_CONSTRAINT, "too many sessions of this account");
+    } else {
+        bind_to(b, a);
+    }
+    stanza_unref(&b->st);
+    session_unref(&b->s);
+    free(b);
+}
+
+/* The resource that the client asks for, or one of our own making. False: not a resource. */
+static bool choose_resource(struct bind_request *b, const struct xml_element *bind)
+{
+    const struct xml_element *wanted = xml_child(bind, "resource", NS_BIND);
+
+    if (wanted != NULL && wanted->text.len > 0)
+        return jid_prepare_resource(wanted->text, b->resource, &b->len) == LN_OK;
+    b->len = random_hex(b->resource, 8).len;
+    return true;
+}
+
+void bind_stanza(struct session *s, struct stanza *own_st)
+{
+    const struct xml_element *bind = xml_child(own_st->root, "bind", NS_BIND);
+    struct bind_request *b;
+
+    if (own_st->kind != STANZA_IQ || own_st->type != TYPE_SET || bind == NULL) {
+        stanza_unref(&own_st);
+        session_close(s, STREAM_ERR_NOT_AUTHORIZED, "a resource has to be bound first");
+        return;
+    }
+    b = mem_alloc(sizeof(*b));
+    b->s = session_ref(s);
+    b->st = own_st;
+    if (own_st->id.len == 0 || !choose_resource(b, bind)) {
+        answer_error(b, STANZA_ERR_BAD_REQUEST, own_st->id.len == 0 ? "no id" : "not a valid resource");
+    } else {
+        session_pause(s);
+        if (account_when_ready(shard_of(s->worker), &s->jid, on_account_ready, b) == LN_OK)
+            return;
+        session_resume(s);
+        answer_error(b, STANZA_ERR_RESOURCE_CONSTRAINT, NULL);
+    }
+    stanza_unref(&b->st);
+    session_unref(&b->s);
+    free(b);
+}

@@ -1,0 +1,195 @@
+#include "server/im/im.h"
+
+#include "server/control/config.h"
+#include "server/im/batch.h"
+#include "server/im/bind.h"
+#include "server/im/hooks.h"
+#include "server/im/ledger.h"
+#include "server/im/offline.h"
+#include "server/im/presence.h"
+#include "server/im/receipt.h"
+#include "server/im/router.h"
+#include "server/im/shard.h"
+#include "server/stream/sasl_cache.h"
+#include "server/stream/stream.h"
+
+/* ---- what the stream tells ---- */
+
+static void write_features(struct session *s, struct xml_writer *w)
+{
+    struct hook_event e = {.worker = s->worker, .session = s, .out = w};
+
+    (void)hooks_run(HOOK_STREAM_FEATURES, session_host(s), &e);
+}
+
+static void on_stanza(struct session *s, struct stanza *own_st)
+{
+    struct hook_event e = {.worker = s->worker, .session = s, .account = s->account, .stanza = own_st};
+
+    if (!session_is_connected(s)) {
+        bind_stanza(s, own_st);
+        return;
+    }
+    receipt_expect(s, own_st);
+    if (hooks_wanted(HOOK_STANZA_RECEIVED) && hooks_run(HOOK_STANZA_RECEIVED, session_host(s), &e) == STOP)
+        stanza_unref(&own_st);
+    else
+        router_from_client(s, own_st);
+}
+
+/* Only in-band registration is answered before SASL: a get or set of its namespace to the host. */
+static bool on_early_iq(struct session *s, struct stanza *st)
+{
+    const struct xml_element *query = stanza_payload(st);
+
+    if (st->id.len == 0 || query == NULL || query->next != NULL || !stanza_parse_to(st))
+        return false;
+    if (hooks_find_iq(session_host(s), st, IQ_BEFORE_AUTH, NULL) == NULL)
+        return false;
+    iq_dispatch(s->worker, st, IQ_BEFORE_AUTH, s, NULL);
+    return true;
+}
+
+static bool on_element(struct session *s, const struct xml_element *e)
+{
+    const struct element_handler *h = hooks_find_element(session_host(s), e, session_is_connected(s));
+
+    if (h != NULL)
+        h->call(s, e);
+    return h != NULL;
+}
+
+static void on_sent(struct session *s, unsigned n)
+{
+    struct hook_event e = {.worker = s->worker, .session = s, .count = n};
+
+    if (hooks_wanted(HOOK_STANZA_SENT) && s->client_acks)
+        (void)hooks_run(HOOK_STANZA_SENT, session_host(s), &e);
+}
+
+/* First out of every table, so that what is undone now does not find it; then what it still owes, then those who saw
+ * it. */
+static void on_closing(struct session *s, bool is_clean)
+{
+    struct hook_event e = {.worker = s->worker, .session = s, .account = s->account};
+    struct account *a = s->account;
+
+    if (!session_is_connected(s))
+        return;
+    (void)hooks_run(HOOK_SESSION_CLOSING, session_host(s), &e);
+    receipts_stop(s);
+    presence_end(s);
+    bind_undo(s);
+    ledger_end(s, is_clean);
+    if (a->offline_count > 0)
+        offline_hand_on(a);
+    s->account = NULL;
+    account_unpin(a);
+}
+
+static const struct stream_upper upper = {
+    .write_features = write_features,
+    .on_stanza = on_stanza,
+    .on_early_iq = on_early_iq,
+    .on_element = on_element,
+    .on_sent = on_sent,
+    .on_closing = on_closing,
+};
+
+/* ---- what the worker tells ---- */
+
+static void on_start(struct worker *w)
+{
+    w->shard = shard_new(w);
+    w->sasl_cache = sasl_cache_new();
+}
+
+static void on_second(struct worker *w)
+{
+    for (struct session *s = shard_of(w)->ticking, *next; s != NULL; s = next) {
+        next = s->next_tick;
+        ledger_on_second(s);
+    }
+}
+
+struct visit {
+    void (*fn)(struct session *s, void *arg);
+    void *arg;
+};
+
+static void visit_conn(struct conn *c, void *arg)
+{
+    const struct visit *v = arg;
+
+    if (conn_owner(c) != NULL)
+        v->fn(conn_owner(c), v->arg);
+}
+
+void im_for_each_session(struct worker *w, void (*fn)(struct session *s, void *arg), void *arg)
+{
+    struct visit v = {fn, arg};
+
+    conn_for_each(w, visit_conn, &v);
+}
+
+static void apply_config(struct session *s, void *arg)
+{
+    (void)arg;
+    if (s->host.len > 0 && session_host(s) == NULL)
+        session_close(s, STREAM_ERR_HOST_GONE, "the host is not served any more");
+    else
+        stream_apply_config(s);
+}
+
+static void on_config(struct worker *w, const struct config *old)
+{
+    (void)old;
+    hooks_config_changed(w);
+    im_for_each_session(w, apply_config, NULL);
+}
+
+static void say_goodbye(struct session *s, void *arg)
+{
+    (void)arg;
+    session_close(s, STREAM_ERR_SYSTEM_SHUTDOWN, NULL);
+}
+
+static void on_drain(struct worker *w)
+{
+    w->is_draining = true;
+    im_for_each_session(w, say_goodbye, NULL);
+}
+
+static void on_accepted(struct worker *w, struct conn *own_conn)
+{
+    stream_accept(w, own_conn);
+}
+
+static void on_stop(struct worker *w)
+{
+    on_drain(w);
+}
+
+/* After the thread has ended, when the late answers are in. */
+static void on_free(struct worker *w)
+{
+    shard_free(&w->shard);
+    sasl_cache_free(&w->sasl_cache);
+}
+
+static const struct worker_events events = {
+    .on_start = on_start,
+    .on_accepted = on_accepted,
+    .on_turn_end = batch_post_all,
+    .on_second = on_second,
+    .on_config = on_config,
+    .on_drain = on_drain,
+    .on_stop = on_stop,
+    .on_free = on_free,
+};
+
+const struct worker_events *im_start(void)
+{
+    stream_set_upper(&upper);
+    return &events;
+}

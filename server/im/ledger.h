@@ -1,0 +1,37 @@
+/* server/im/ledger.h - the messages that a session was given and may still lose.
+ *
+ * A message that is worth keeping is not done with when it is written to a socket. It stays here until the client has
+ * it: a client with stream management says so; of one without, the acknowledgement of its TCP is all that can be had.
+ * When the session ends first, what is left goes to offline storage and from there to another resource or the next
+ * login. So nothing depends on how a session ends.
+ *
+ * The sender's own acknowledgement (im/receipt.h) is not kept waiting for a slow or dead recipient: a message that is
+ * not acknowledged soon - at once, where the client cannot acknowledge - is committed to offline storage as *owed*,
+ * which makes it safe, and removed there when it turns out to have arrived.
+ *
+ * A session has a ledger only while there is something in it. All: [worker]. */
+#ifndef LINNET_SERVER_IM_LEDGER_H
+#define LINNET_SERVER_IM_LEDGER_H
+
+#include "server/stream/session.h"
+
+/* Sends a message to the session and enters it, or makes it wait behind the offline messages that are being handed out.
+ * `to`: as it is to be written. False: the session cannot take it. */
+bool ledger_deliver(struct session *s, struct stanza *st, struct str to);
+
+/* An offline message was just sent to the session from storage. */
+void ledger_enter_stored(struct session *s, uint64_t id, uint32_t bytes);
+/* Is the stored message on its way to this session? */
+bool ledger_has(const struct session *s, uint64_t id);
+/* All offline messages have been handed out: those that waited follow. */
+void ledger_replay_done(struct session *s);
+
+/* The client has all stanzas up to s->acked_count. */
+void ledger_on_ack(struct session *s);
+/* Every second, for a session that has one. */
+void ledger_on_second(struct session *s);
+/* The session ends; it is in no table any more. `is_clean`: the client closed its stream, so it has read all that was
+ * written. */
+void ledger_end(struct session *s, bool is_clean);
+
+#endif

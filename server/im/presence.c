@@ -1,0 +1,349 @@
+#include "server/im/presence.h"
+
+#include "common/datetime.h"
+#include "common/mem.h"
+#include "common/xmpp/ns.h"
+#include "server/control/config.h"
+#include "server/im/hooks.h"
+#include "server/im/router.h"
+#include "server/im/shard.h"
+
+/* ---- stanzas made here ---- */
+
+static struct stanza *make_presence(struct str from, struct str to, const char *type, struct str status,
+                                    struct str extra)
+{
+    struct buf b = {0};
+    struct xml_writer w = xml_writer_to(&b);
+    struct stanza *st;
+
+    xml_start(&w, "presence", NULL);
+    xml_put_attr(&w, "type", str_of(type));
+    xml_put_attr(&w, "from", from);
+    xml_put_attr_opt(&w, "to", to);
+    if (status.len > 0)
+        xml_put_text_element(&w, "status", status);
+    xml_put_raw(&w, extra);
+    xml_end(&w);
+    st = stanza_from_bytes(buf_str(&b));
+    buf_deinit(&b);
+    return st;
+}
+
+static void write_delay(struct buf *out, struct str host, int64_t time_ms)
+{
+    struct xml_writer w = xml_writer_to(out);
+    char stamp[32];
+
+    xml_start(&w, "delay", NS_DELAY);
+    xml_put_attr(&w, "from", host);
+    xml_put_attr(&w, "stamp", datetime_format(time_ms, stamp));
+    xml_end(&w);
+}
+
+/* From when somebody has to be told later: with the time it was sent (XEP-0203), made once. */
+static struct stanza *stamped_presence(struct session *s)
+{
+    struct buf b = {0}, delay = {0};
+    struct stanza *stamped;
+
+    if (s->presence_is_stamped)
+        return s->presence;
+    write_delay(&delay, s->host, s->presence_ms);
+    stanza_write_with(&b, s->presence, str_make(NULL, 0), buf_str(&delay));
+    stamped = stanza_from_bytes(buf_str(&b));
+    if (stamped != NULL) {
+        stanza_unref(&s->presence);
+        s->presence = stamped;
+        s->presence_is_stamped = true;
+    }
+    buf_deinit(&b);
+    buf_deinit(&delay);
+    return s->presence;
+}
+
+/* ---- broadcast ---- */
+
+/* The contacts with a subscription `from` the account's point of view (SUB_FROM), or `to` (SUB_TO). */
+static void send_to_contacts(struct session *s, struct stanza *st, enum sub_fact who)
+{
+    struct roster_item *item;
+
+    for (size_t cursor = 0; (item = roster_next(s->roster, &cursor)) != NULL;) {
+        struct jid to;
+
+        if ((item->state & who) == 0)
+            continue;
+        to = jid_view(roster_item_jid(item));
+        router_route_to(s->worker, st, &to);
+    }
+}
+
+/* The account's own available resources: an entity is subscribed to its own presence (section 4.2.2). */
+static void send_to_own(struct session *s, const struct stanza *st)
+{
+    for (struct session *own = s->account->sessions; own != NULL; own = own->next_of_account) {
+        if (session_is_available(own))
+            (void)session_send(own, st, jid_bare(&s->jid));
+    }
+}
+
+static int8_t priority_of(const struct stanza *st)
+{
+    const struct xml_element *e = xml_child(st->root, "priority", NS_CLIENT);
+    int64_t n = 0;
+
+    /* What is no number, or out of range, counts as the default (section 4.7.2.3). */
+    if (e == NULL || !str_to_i64(str_trim(e->text), -128, 127, &n))
+        return 0;
+    return (int8_t)n;
+}
+
+static void send_probes(struct session *s)
+{
+    struct stanza *probe = make_presence(s->full_jid, str_make(NULL, 0), "probe", str_make(NULL, 0), str_make(NULL, 0));
+
+    if (probe != NULL)
+        send_to_contacts(s, probe, SUB_TO);
+    stanza_unref(&probe);
+}
+
+static void send_pending_requests(struct session *s)
+{
+    struct roster_item *item;
+
+    for (size_t cursor = 0; (item = roster_next(s->roster, &cursor)) != NULL;) {
+        if ((item->state & SUB_PENDING_IN) != 0 && roster_item_request(item).len > 0)
+            (void)session_send_raw(s, roster_item_request(item), 1);
+    }
+}
+
+static void send_presence_of_others(struct session *s)
+{
+    for (struct session *own = s->account->sessions; own != NULL; own = own->next_of_account) {
+        if (own != s && session_is_available(own))
+            (void)session_send(s, stamped_presence(own), jid_bare(&s->jid));
+    }
+}
+
+static void run_available_hooks(struct session *s)
+{
+    struct hook_event e = {.worker = s->worker, .session = s, .account = s->account};
+
+    (void)hooks_run(HOOK_AVAILABLE, session_host(s), &e);
+}
+
+static void set_presence(struct session *s, struct stanza *st)
+{
+    stanza_unref(&s->presence);
+    s->presence = st == NULL ? NULL : stanza_ref(st);
+    s->presence_is_stamped = false;
+    s->presence_ms = wall_clock_ms();
+    s->priority = st == NULL ? 0 : priority_of(st);
+}
+
+/* What is kept must not keep the client's acknowledgement waiting: a copy, with no origin. */
+static struct stanza *detached(const struct stanza *st)
+{
+    struct buf b = {0};
+    struct stanza *copy;
+
+    stanza_write(&b, st, str_make(NULL, 0));
+    copy = stanza_from_bytes(buf_str(&b));
+    buf_deinit(&b);
+    return copy;
+}
+
+static void become_available(struct session *s, struct stanza *st)
+{
+    bool is_first = !session_is_available(s);
+    bool was_reachable = !is_first && s->priority >= 0;
+    struct stanza *kept = detached(st);
+
+    if (kept == NULL)
+        return; /* cannot be: it was a stanza a moment ago */
+    set_presence(s, kept);
+    stanza_unref(&kept);
+    send_to_contacts(s, s->presence, SUB_FROM);
+    send_to_own(s, s->presence);
+    if (is_first) {
+        send_presence_of_others(s);
+        send_probes(s);
+        send_pending_requests(s);
+    }
+    if (s->priority >= 0 && !was_reachable)
+        run_available_hooks(s);
+}
+
+/* ---- directed presence (section 4.6) ---- */
+
+struct directed {
+    char *jid;
+    size_t len;
+};
+
+bool presence_is_directed_at(const struct session *s, const struct jid *who)
+{
+    return s->directed != NULL &&
+           (hash_table_get(s->directed, jid_full(who)) != NULL || hash_table_get(s->directed, jid_bare(who)) != NULL);
+}
+
+static void forget_directed(struct session *s, struct str jid)
+{
+    struct directed *d = s->directed == NULL ? NULL : hash_table_remove(s->directed, jid);
+
+    if (d == NULL)
+        return;
+    free(d->jid);
+    free(d);
+}
+
+static bool remember_directed(struct session *s, const struct jid *to)
+{
+    struct directed *d;
+
+    if (s->directed == NULL) {
+        s->directed = mem_alloc(sizeof(*s->directed));
+        hash_table_init(s->directed, &s->worker->server->table_key);
+    }
+    if (hash_table_get(s->directed, jid_full(to)) != NULL)
+        return true;
+    if (s->directed->len >= s->worker->config->limits.directed_presence)
+        return false;
+    d = mem_alloc(sizeof(*d));
+    d->jid = str_dup(jid_full(to));
+    d->len = jid_full(to).len;
+    (void)hash_table_put(s->directed, str_make(d->jid, d->len), d);
+    return true;
+}
+
+bool presence_directed(struct session *s, const struct stanza *st)
+{
+    if (st->type == TYPE_UNAVAILABLE) {
+        forget_directed(s, jid_full(&st->to));
+        return true;
+    }
+    if (st->type != TYPE_AVAILABLE)
+        return true;
+    /* Subscribers are told by the broadcast, if presence is broadcast at all. */
+    if (session_is_available(s) && roster_is_subscriber(s->roster, jid_bare(&st->to)))
+        return true;
+    if (remember_directed(s, &st->to))
+        return true;
+    router_refuse(s->worker, st, STANZA_ERR_RESOURCE_CONSTRAINT, "directed presence to too many addresses");
+    return false;
+}
+
+static void send_to_directed(struct session *s, struct stanza *st)
+{
+    struct directed *d;
+
+    if (s->directed == NULL)
+        return;
+    for (size_t cursor = 0; (d = hash_table_next(s->directed, &cursor)) != NULL;) {
+        struct jid to = jid_view(str_make(d->jid, d->len));
+
+        router_route_to(s->worker, st, &to);
+    }
+    for (size_t cursor = 0; (d = hash_table_next(s->directed, &cursor)) != NULL;) {
+        free(d->jid);
+        free(d);
+    }
+    hash_table_deinit(s->directed);
+    free(s->directed);
+    s->directed = NULL;
+}
+
+/* ---- unavailable ---- */
+
+static struct str status_of(const struct stanza *st)
+{
+    const struct xml_element *e = xml_child(st->root, "status", NS_CLIENT);
+
+    return e == NULL ? str_make(NULL, 0) : e->text;
+}
+
+static void become_unavailable(struct session *s, struct stanza *st)
+{
+    if (session_is_available(s)) {
+        send_to_contacts(s, st, SUB_FROM);
+        send_to_own(s, st);
+    }
+    send_to_directed(s, st);
+    set_presence(s, NULL);
+    if (account_top_priority(s->account) < 0 && s->account->state == ACCOUNT_LOADED)
+        account_set_last_activity(s->account, status_of(st));
+}
+
+void presence_end(struct session *s)
+{
+    struct stanza *st;
+
+    if (!session_is_available(s) && s->directed == NULL)
+        return;
+    st = make_presence(s->full_jid, str_make(NULL, 0), "unavailable", str_make(NULL, 0), str_make(NULL, 0));
+    if (st != NULL)
+        become_unavailable(s, st);
+    stanza_unref(&st);
+}
+
+void presence_from_client(struct session *s, struct stanza *st)
+{
+    if (st->type == TYPE_AVAILABLE)
+        become_available(s, st);
+    else if (session_is_available(s) || s->directed != NULL)
+        become_unavailable(s, st);
+}
+
+/* ---- to single contacts ---- */
+
+void presence_send_current(const struct account *a, const struct jid *to)
+{
+    for (struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
+        if (session_is_available(s))
+            router_route_to(a->worker, stamped_presence(s), to);
+    }
+}
+
+void presence_send_unavailable(const struct account *a, const struct jid *to)
+{
+    for (struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
+        struct stanza *st;
+
+        if (!session_is_available(s))
+            continue;
+        st = make_presence(s->full_jid, to->full, "unavailable", str_make(NULL, 0), str_make(NULL, 0));
+        if (st != NULL)
+            router_route(a->worker, st);
+    }
+}
+
+static void answer_unavailable(struct account *a, const struct jid *to)
+{
+    struct buf delay = {0};
+    struct stanza *st;
+
+    if (a->last_activity_ms > 0)
+        write_delay(&delay, jid_domain(&a->jid), a->last_activity_ms);
+    st = make_presence(a->jid.full, to->full, "unavailable", a->last_status, buf_str(&delay));
+    buf_deinit(&delay);
+    if (st != NULL)
+        router_route(a->worker, st);
+}
+
+void presence_answer_probe(struct account *a, const struct stanza *probe)
+{
+    struct str asker = jid_bare(&probe->from);
+    bool any = false;
+
+    if (!str_eq(asker, a->jid.full) && !roster_is_subscriber(&a->roster, asker)) {
+        router_send_simple(a->worker, a->jid.full, asker, "unsubscribed");
+        return;
+    }
+    for (const struct session *s = a->sessions; s != NULL && !any; s = s->next_of_account)
+        any = session_is_available(s);
+    if (any)
+        presence_send_current(a, &probe->from);
+    else
+        answer_unavailable(a, &probe->from);
+}

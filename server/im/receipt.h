@@ -1,0 +1,33 @@
+/* server/im/receipt.h - how many of a client's stanzas can no longer be lost (what XEP-0198's `h` tells it).
+ *
+ * Every stanza of a counting session gets a number and its address of origin. Whoever still has to deliver, commit or
+ * answer it holds a reference; when the last is dropped, on whatever worker, word goes back here. `h` is the length of
+ * the prefix without a gap: the client is told of a stanza only when that and all before it are safe. At most
+ * RECEIPT_WINDOW may be open; then the client is not read until the oldest settles. All: [worker]. */
+#ifndef LINNET_SERVER_IM_RECEIPT_H
+#define LINNET_SERVER_IM_RECEIPT_H
+
+#include "server/stream/session.h"
+
+struct shard;
+
+enum { RECEIPT_WINDOW = 1024 };
+
+/* From now on the session counts, beginning at 0. `on_progress` is called when `h` has grown after receipts_h() told
+ * the client less than it had sent. */
+void receipts_start(struct session *s, void (*on_progress)(struct session *s));
+void receipts_stop(struct session *s);
+/* [maker] Gives the stanza its number. Nothing happens on a session that does not count. */
+void receipt_expect(struct session *s, struct stanza *st);
+/* The number to tell the client. */
+uint32_t receipts_h(struct session *s);
+/* Does anybody wait to hear that it is safe? */
+static inline bool receipt_is_awaited(const struct stanza *st)
+{
+    return st->on_settled != NULL;
+}
+
+/* For batch.c: the word from another worker. */
+void receipt_mark(struct shard *shard, uint64_t session, uint32_t seq);
+
+#endif

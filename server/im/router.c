@@ -1,0 +1,390 @@
+#include "server/im/router.h"
+
+#include "common/mem.h"
+#include "common/xmpp/ns.h"
+#include "server/control/config.h"
+#include "server/control/log.h"
+#include "server/im/batch.h"
+#include "server/im/delivery.h"
+#include "server/im/ledger.h"
+#include "server/im/offline.h"
+#include "server/im/presence.h"
+#include "server/im/receipt.h"
+#include "server/im/roster_change.h"
+#include "server/im/shard.h"
+
+/* ---- small answers ---- */
+
+void router_refuse(struct worker *w, const struct stanza *st, enum stanza_err err, const char *text)
+{
+    struct buf b = {0};
+    struct stanza *reply;
+
+    if (!jid_is_empty(&st->from) && stanza_write_error(&b, st, err, text)) {
+        reply = stanza_from_bytes(buf_str(&b));
+        if (reply != NULL)
+            router_route(w, reply);
+    }
+    buf_deinit(&b);
+}
+
+void router_send_simple(struct worker *w, struct str from, struct str to, const char *type)
+{
+    struct buf b = {0};
+    struct xml_writer x = xml_writer_to(&b);
+    struct stanza *st;
+
+    xml_start(&x, "presence", NULL);
+    xml_put_attr(&x, "type", str_of(type));
+    xml_put_attr(&x, "from", from);
+    xml_put_attr(&x, "to", to);
+    xml_end(&x);
+    st = stanza_from_bytes(buf_str(&b));
+    buf_deinit(&b);
+    if (st != NULL)
+        router_route(w, st);
+}
+
+/* ---- at the addressee's home: what the account has ---- */
+
+static enum delivery_account state_of(const struct account *a)
+{
+    enum delivery_account state = ACCOUNT_NO_RESOURCE;
+
+    if (a->state != ACCOUNT_LOADED)
+        return ACCOUNT_UNKNOWN;
+    for (const struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
+        if (!session_is_available(s))
+            continue;
+        if (s->priority >= 0)
+            return ACCOUNT_NON_NEGATIVE;
+        state = ACCOUNT_ONLY_NEGATIVE;
+    }
+    return state;
+}
+
+/* May the sender of an iq know that this resource is there? (RFC 6121 section 8.5.3.1) */
+static bool is_seen_by(const struct account *a, const struct session *s, const struct jid *who)
+{
+    struct str bare = jid_bare(who);
+
+    return str_eq(bare, a->jid.full) || who->local_len == 0 ||
+           (session_is_available(s) && roster_is_subscriber(&a->roster, bare)) || presence_is_directed_at(s, who);
+}
+
+/* ---- actions ---- */
+
+/* What a delivery is about, so that the actions do not take six arguments. */
+struct errand {
+    struct account *a;
+    struct stanza *st;
+    const struct jid *to;
+    struct session *match; /* the resource that `to` names; NULL: none */
+    struct delivery what;
+};
+
+static void refuse(const struct errand *x)
+{
+    router_refuse(x->a->worker, x->st, x->what.err, NULL);
+}
+
+static bool give(const struct errand *x, struct session *s)
+{
+    if (x->st->kind == STANZA_MESSAGE)
+        return ledger_deliver(s, x->st, x->to->full);
+    return session_send(s, x->st, x->to->full);
+}
+
+static void undelivered(const struct errand *x)
+{
+    struct hook_event e = {.worker = x->a->worker, .account = x->a, .stanza = x->st};
+    enum delivery_action what = x->st->kind == STANZA_MESSAGE ? delivery_offline(x->st) : DELIVER_DROP;
+
+    if (what == DELIVER_TO_OFFLINE &&
+        hooks_run(HOOK_MESSAGE_UNDELIVERED, config_host(x->a->worker->config, jid_domain(&x->a->jid)), &e) == STOP)
+        return;
+    if (what != DELIVER_DROP)
+        refuse(x);
+}
+
+static void to_match(const struct errand *x)
+{
+    /* Not when its client has stopped reading: then it is as if nobody were there. */
+    if (!give(x, x->match))
+        undelivered(x);
+}
+
+static void to_match_if_seen(const struct errand *x)
+{
+    if (is_seen_by(x->a, x->match, &x->st->from) && give(x, x->match))
+        return;
+    refuse(x);
+}
+
+static void to_available(const struct errand *x, int lowest)
+{
+    bool any = false;
+
+    for (struct session *s = x->a->sessions; s != NULL; s = s->next_of_account) {
+        if (session_is_available(s) && s->priority >= lowest)
+            any = give(x, s) || any;
+    }
+    if (!any)
+        undelivered(x);
+}
+
+static void to_account(const struct errand *x)
+{
+    struct account *a = x->a;
+    bool is_own = str_eq(jid_bare(&x->st->from), a->jid.full);
+
+    /* Results and errors to an account answer what the server asked in its name: pings, pushes. */
+    if (x->st->type != TYPE_GET && x->st->type != TYPE_SET)
+        return;
+    iq_dispatch(a->worker, x->st, is_own ? IQ_TO_OWN_ACCOUNT : IQ_TO_OTHER_ACCOUNT,
+                shard_find(shard_of(a->worker), jid_full(&x->st->from)), a);
+}
+
+static void perform(const struct errand *x)
+{
+    switch (x->what.action) {
+    case DELIVER_DROP:
+    case DELIVER_TO_HOST:
+    case DELIVER_TO_BROADCAST:
+        return;
+    case DELIVER_REFUSE:
+        refuse(x);
+        return;
+    case DELIVER_TO_MATCH:
+        to_match(x);
+        return;
+    case DELIVER_TO_MATCH_IF_SEEN:
+        to_match_if_seen(x);
+        return;
+    case DELIVER_TO_TOP:
+        to_available(x, account_top_priority(x->a));
+        return;
+    case DELIVER_TO_ALL_NON_NEGATIVE:
+        to_available(x, 0);
+        return;
+    case DELIVER_TO_ALL_AVAILABLE:
+        to_available(x, INT8_MIN);
+        return;
+    case DELIVER_TO_OFFLINE:
+        undelivered(x);
+        return;
+    case DELIVER_TO_ACCOUNT:
+        to_account(x);
+        return;
+    case DELIVER_TO_SUBSCRIPTION:
+        roster_change_subscription(x->a, NULL, x->st);
+        return;
+    case DELIVER_TO_PROBE:
+        presence_answer_probe(x->a, x->st);
+        return;
+    case DELIVER_UNSUBSCRIBED:
+        router_send_simple(x->a->worker, jid_bare(x->to), jid_bare(&x->st->from), "unsubscribed");
+        return;
+    }
+}
+
+static void deliver(struct account *a, struct stanza *st, const struct jid *to)
+{
+    struct errand x = {.a = a, .st = st, .to = to};
+    enum delivery_address address = ADDRESS_BARE;
+
+    if (a->state == ACCOUNT_FAILED) {
+        router_refuse(a->worker, st, STANZA_ERR_INTERNAL_SERVER_ERROR, NULL);
+        return;
+    }
+    if (!jid_is_bare(to)) {
+        x.match = shard_find(shard_of(a->worker), jid_full(to));
+        address = x.match != NULL ? ADDRESS_FULL_MATCH : ADDRESS_FULL_NO_MATCH;
+    }
+    x.what = delivery_decide(st->kind, st->type, address, state_of(a));
+    if (st->kind == STANZA_MESSAGE && hooks_wanted(HOOK_MESSAGE_TO_ACCOUNT)) {
+        struct hook_event e = {.worker = a->worker, .account = a, .stanza = st};
+
+        if (hooks_run(HOOK_MESSAGE_TO_ACCOUNT, config_host(a->worker->config, jid_domain(&a->jid)), &e) == STOP)
+            return;
+    }
+    perform(&x);
+}
+
+/* A delivery that waits for its account. */
+struct waiting {
+    struct stanza *st;
+    struct jid to;
+    char bytes[];
+};
+
+static void deliver_waiting(struct account *a, void *ctx)
+{
+    struct waiting *wait = ctx;
+
+    deliver(a, wait->st, &wait->to);
+    stanza_unref(&wait->st);
+    free(wait);
+}
+
+static void deliver_when_ready(struct worker *w, struct stanza *st, const struct jid *to)
+{
+    struct waiting *wait = mem_alloc(sizeof(*wait) + to->full.len);
+
+    memcpy(wait->bytes, to->full.p, to->full.len);
+    wait->st = stanza_ref(st);
+    wait->to = *to;
+    wait->to.full.p = wait->bytes;
+    if (account_when_ready(shard_of(w), to, deliver_waiting, wait) != LN_OK) {
+        router_refuse(w, st, STANZA_ERR_RESOURCE_CONSTRAINT, NULL);
+        stanza_unref(&wait->st);
+        free(wait);
+    }
+}
+
+/* Presence about a session's coming and going is of interest to sessions only: an account that is not in memory has
+ * none. */
+static bool needs_sessions(const struct stanza *st)
+{
+    return st->kind == STANZA_PRESENCE &&
+           (st->type == TYPE_AVAILABLE || st->type == TYPE_UNAVAILABLE || st->type == TYPE_ERROR);
+}
+
+void router_deliver_local(struct worker *w, struct stanza *st, const struct jid *to)
+{
+    struct account *a = account_peek(shard_of(w), jid_bare(to));
+
+    if (a == NULL && needs_sessions(st))
+        return;
+    if (a == NULL || !account_is_ready(a)) {
+        deliver_when_ready(w, st, to);
+        return;
+    }
+    account_pin(a);
+    deliver(a, st, to);
+    account_unpin(a);
+}
+
+/* ---- anywhere: where the address lives ---- */
+
+static void deliver_to_host(struct worker *w, struct stanza *st, const struct jid *to)
+{
+    struct delivery what = delivery_decide(st->kind, st->type, ADDRESS_HOST, ACCOUNT_UNKNOWN);
+
+    (void)to;
+    if (st->kind == STANZA_IQ && (st->type == TYPE_GET || st->type == TYPE_SET))
+        iq_dispatch(w, st, IQ_TO_HOST, shard_find(shard_of(w), jid_full(&st->from)), NULL);
+    else if (what.action == DELIVER_REFUSE || (what.action == DELIVER_TO_HOST && st->kind == STANZA_MESSAGE))
+        router_refuse(w, st, what.err, NULL); /* which answers no error and no result */
+}
+
+/* Here (on one of the workers), or nowhere: the two answers that there are until there is another node, or s2s.
+ * `is_copied`: the address does not lie in the stanza. */
+static void route(struct worker *w, struct stanza *st, const struct jid *to, bool is_copied)
+{
+    struct worker *home;
+
+    if (config_host(w->config, jid_domain(to)) == NULL) {
+        router_refuse(w, st, STANZA_ERR_REMOTE_SERVER_NOT_FOUND, NULL);
+        return;
+    }
+    if (to->local_len == 0) {
+        deliver_to_host(w, st, to);
+        return;
+    }
+    home = server_home_of(w->server, jid_bare(to));
+    if (home == w)
+        router_deliver_local(w, st, to);
+    else
+        batch_deliver(w, home, st, to, is_copied);
+}
+
+void router_route(struct worker *w, struct stanza *own_st)
+{
+    worker_assert_current(w);
+    route(w, own_st, &own_st->to, false);
+    stanza_unref(&own_st);
+}
+
+void router_route_to(struct worker *w, struct stanza *st, const struct jid *to)
+{
+    route(w, st, to, true);
+}
+
+/* ---- from a client ---- */
+
+/* RFC 6120 section 8.2.3: what is wrong with an iq, if anything is. Results and errors are not refused, only dropped.
+ */
+static bool is_iq_sound(const struct stanza *st)
+{
+    size_t children = xml_count_children(st->root);
+
+    switch (st->type) {
+    case TYPE_GET:
+    case TYPE_SET:
+        return st->id.len > 0 && children == 1;
+    case TYPE_RESULT:
+        return st->id.len > 0 && children <= 1;
+    case TYPE_ERROR:
+        return st->id.len > 0;
+    default:
+        return false;
+    }
+}
+
+/* Subscriptions are between accounts: they go out from the bare JID (RFC 6121 section 3.1.2). */
+static bool is_subscription(const struct stanza *st)
+{
+    return st->kind == STANZA_PRESENCE && (st->type == TYPE_SUBSCRIBE || st->type == TYPE_SUBSCRIBED ||
+                                           st->type == TYPE_UNSUBSCRIBE || st->type == TYPE_UNSUBSCRIBED);
+}
+
+static void route_presence(struct session *s, struct stanza *st)
+{
+    if (jid_is_empty(&st->to)) {
+        struct delivery what = delivery_decide(STANZA_PRESENCE, st->type, ADDRESS_NONE, state_of(s->account));
+
+        if (what.action == DELIVER_TO_BROADCAST)
+            presence_from_client(s, st);
+        else if (what.action == DELIVER_REFUSE)
+            router_refuse(s->worker, st, what.err, NULL);
+    } else if (is_subscription(st)) {
+        roster_change_subscription(s->account, s, st);
+    } else if (presence_directed(s, st)) {
+        router_route(s->worker, stanza_ref(st));
+    }
+}
+
+static const struct worker *destination(const struct session *s, const struct stanza *st)
+{
+    return st->to.local_len > 0 ? server_home_of(s->worker->server, jid_bare(&st->to)) : s->worker;
+}
+
+void router_from_client(struct session *s, struct stanza *own_st)
+{
+    struct stanza *st = own_st;
+
+    /* Borrowed from the session, whose names live as long as it does; the stanza may live longer. */
+    st->from = s->jid;
+    st->from.full = arena_copy(st->arena, s->jid.full);
+    if (is_subscription(st))
+        st->from = jid_to_bare(&st->from);
+    if (!stanza_parse_to(st)) {
+        router_refuse(s->worker, st, STANZA_ERR_JID_MALFORMED, NULL);
+    } else if (st->kind == STANZA_IQ && !is_iq_sound(st)) {
+        if (st->type != TYPE_RESULT)
+            router_refuse(s->worker, st, STANZA_ERR_BAD_REQUEST, NULL);
+    } else if (st->kind == STANZA_PRESENCE) {
+        route_presence(s, st);
+        if (session_is_alive(s))
+            batch_hold_if_any_behind(s);
+    } else if (jid_is_empty(&st->to)) {
+        /* For the sender's own account; an answer to an iq comes without `from` then, as it was asked without `to`. */
+        router_deliver_local(s->worker, st, &s->account->jid);
+    } else {
+        router_route(s->worker, stanza_ref(st));
+        if (session_is_alive(s))
+            batch_hold_if_behind(s, destination(s, st));
+    }
+    stanza_unref(&own_st);
+}

@@ -1,0 +1,40 @@
+/* server/im/shard.h - the part of the world that one worker owns.
+ *
+ * Connected sessions by full JID, accounts by bare JID, and what this turn of the loop has for other workers. Never
+ * touched by another thread. All: [worker]. */
+#ifndef LINNET_SERVER_IM_SHARD_H
+#define LINNET_SERVER_IM_SHARD_H
+
+#include "common/hash_table.h"
+#include "server/im/account.h"
+#include "server/im/batch.h"
+#include "server/stream/session.h"
+
+struct shard {
+    struct worker *worker;
+    struct hash_table sessions; /* connected, by full JID */
+    struct hash_table by_id;    /* those that count acknowledgements (im/receipt.h), by the bytes of their id */
+    struct hash_table accounts; /* loaded, loading or known to be absent; by bare JID */
+    struct account *idle;       /* accounts that nobody needs now, most recently used first (im/account.c) */
+    struct account **idle_end;
+    uint32_t n_idle;
+    struct session *ticking; /* sessions with a ledger */
+    struct batch_links links;
+    uint64_t storage_pending; /* messages on their way to storage */
+};
+
+static inline struct shard *shard_of(const struct worker *w)
+{
+    return w->shard;
+}
+
+struct shard *shard_new(struct worker *w);
+void shard_free(struct shard **s);
+
+/* The connected session with this full JID, or NULL. */
+static inline struct session *shard_find(const struct shard *s, struct str full_jid)
+{
+    return hash_table_get(&s->sessions, full_jid);
+}
+
+#endif

@@ -1,0 +1,30 @@
+/* server/modules/offline.c - XEP-0160 Offline Messages 1.0.1, as a switch.
+ *
+ * Keeping messages until a client has them is the core's business (im/offline.h), since acknowledgements rest on it;
+ * this says for a host that it is done, and when. */
+#include "server/im/offline.h"
+#include "common/xmpp/ns.h"
+#include "server/modules/module.h"
+#include "server/net/worker.h"
+
+static enum verdict on_undelivered(struct hook_event *e)
+{
+    offline_store(e->account, stanza_ref(e->stanza), wall_clock_ms());
+    return STOP;
+}
+
+static enum verdict on_available(struct hook_event *e)
+{
+    offline_replay(e->session);
+    return CONTINUE;
+}
+
+const struct module module_offline = {
+    .name = "offline",
+    .features = {NS_OFFLINE},
+    .hooks =
+        {
+            {HOOK_MESSAGE_UNDELIVERED, PRIORITY_STORE, on_undelivered},
+            {HOOK_AVAILABLE, PRIORITY_STORE, on_available},
+        },
+};

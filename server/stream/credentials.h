@@ -1,0 +1,30 @@
+/* server/stream/credentials.h - what is stored of an account's password: SCRAM keys, never the password.
+ *
+ * A document (bare JID, CREDENTIALS_COLLECTION, CREDENTIALS_KEY); that it exists means that the account exists. */
+#ifndef LINNET_SERVER_STREAM_CREDENTIALS_H
+#define LINNET_SERVER_STREAM_CREDENTIALS_H
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/xmpp/scram.h"
+
+#define CREDENTIALS_COLLECTION STR("account")
+#define CREDENTIALS_KEY        STR("credentials")
+
+enum { PASSWORD_BYTES_MAX = 1024 }; /* after precis_opaque_string() */
+
+struct credentials {
+    struct scram_keys keys[SCRAM_HASHES];
+    int64_t created_ms; /* wall clock */
+    int64_t changed_ms;
+};
+
+/* [any] */
+void credentials_encode(struct buf *out, const struct credentials *c);
+/* [any] LN_E_CORRUPT */
+enum ln_err credentials_decode(struct str bytes, struct credentials *ret);
+/* [pool] Derives keys for a password that precis_opaque_string() prepared, with fresh salts; the times are the
+ * caller's. */
+enum ln_err credentials_derive(struct str password, uint32_t iterations, struct credentials *ret);
+
+#endif

@@ -1,0 +1,58 @@
+#include "server/stream/features.h"
+
+#include "common/xmpp/ns.h"
+#include "server/control/config.h"
+#include "server/stream/sasl.h"
+#include "server/stream/stream.h"
+
+static void write_starttls(struct session *s, struct xml_writer *w)
+{
+    s->had_tls_offer = !s->is_secure && conn_peek_security(s->conn) != CONN_PLAIN;
+    if (!s->had_tls_offer)
+        return;
+    xml_start(w, "starttls", NS_TLS);
+    if (s->worker->config->tls.required)
+        xml_put_empty(w, "required", NULL);
+    xml_end(w);
+}
+
+/* XEP-0478: so that a client can split what it sends, and knows how often to make itself heard. */
+static void write_limits(const struct session *s, struct xml_writer *w)
+{
+    struct buf number = {0};
+
+    buf_append_u64(&number, s->limits.stanza_bytes);
+    xml_start(w, "limits", NS_STREAM_LIMITS);
+    xml_put_text_element(w, "max-bytes", buf_str(&number));
+    xml_end(w);
+    buf_deinit(&number);
+}
+
+static void write_after_sasl(struct xml_writer *w)
+{
+    xml_start(w, "bind", NS_BIND);
+    xml_put_empty(w, "required", NULL);
+    xml_end(w);
+    /* Old libraries ask for a session (RFC 3921 section 3); optional, so that others save the round trip. */
+    xml_start(w, "session", NS_SESSION);
+    xml_put_empty(w, "optional", NULL);
+    xml_end(w);
+    xml_put_empty(w, "ver", NS_ROSTERVER);
+    xml_put_empty(w, "sub", NS_PRE_APPROVAL);
+}
+
+void features_write(struct session *s)
+{
+    struct xml_writer w = xml_writer_to(conn_out(s->conn));
+
+    xml_start(&w, "stream:features", NULL);
+    if (s->type == SESSION_C2S) {
+        write_after_sasl(&w);
+    } else {
+        write_starttls(s, &w);
+        sasl_write_features(s, &w);
+    }
+    write_limits(s, &w);
+    stream_upper->write_features(s, &w);
+    xml_end(&w);
+}

@@ -1,0 +1,202 @@
+#include "server/stream/session.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "server/control/config.h"
+#include "server/control/log.h"
+#include "server/stream/sasl.h"
+#include "server/stream/stream.h"
+
+enum {
+    ASYNC_OPS_MAX = 16, /* requests of one client that may await storage together */
+};
+
+bool session_is_connected(const struct session *s)
+{
+    return s->type == SESSION_C2S && s->full_jid.len > 0 && s->resource.len > 0 && s->roster != NULL;
+}
+
+bool session_is_available(const struct session *s)
+{
+    return s->presence != NULL;
+}
+
+bool session_is_interested(const struct session *s)
+{
+    return s->interested;
+}
+
+struct session *session_new(struct conn *own_conn, struct worker *w)
+{
+    struct session *s = mem_zalloc(sizeof(*s));
+
+    s->conn = own_conn;
+    s->worker = w;
+    s->id = conn_id(own_conn);
+    s->notopen = true;
+    s->type = SESSION_C2S_UNAUTHED;
+    s->state = STREAM_WAIT_HEADER;
+    s->refs = 1;
+    return s;
+}
+
+struct session *session_ref(struct session *s)
+{
+    s->refs++;
+    return s;
+}
+
+void session_unref(struct session **own_s)
+{
+    struct session *s = *own_s;
+
+    *own_s = NULL;
+    if (s == NULL || --s->refs > 0)
+        return;
+    assert(s->type == SESSION_DESTROYED && s->conn == NULL && s->account == NULL);
+    xml_reader_deinit(&s->reader);
+    free(s->names);
+    free((void *)(uintptr_t)s->lang.p);
+    free(s);
+}
+
+void session_set_names(struct session *s, struct str username, struct str host, struct str resource)
+{
+    struct buf b = {0};
+    char *old = s->names;
+
+    if (username.len > 0) {
+        buf_append_str(&b, username);
+        buf_append_char(&b, '@');
+    }
+    buf_append_str(&b, host);
+    if (resource.len > 0) {
+        buf_append_char(&b, '/');
+        buf_append_str(&b, resource);
+    }
+    size_t len, skip = username.len > 0 ? username.len + 1 : 0;
+
+    s->names = buf_take(&b, &len);
+    s->username = str_make(s->names, username.len);
+    s->host = str_make(s->names + skip, host.len);
+    s->resource = resource.len > 0 ? str_make(s->names + skip + host.len + 1, resource.len) : str_make(NULL, 0);
+    s->jid = jid_view(str_make(s->names, len));
+    s->full_jid = resource.len > 0 ? s->jid.full : str_make(NULL, 0);
+    free(old); /* last: the arguments may lie in it */
+}
+
+const struct config_host *session_host(const struct session *s)
+{
+    return config_host(s->worker->config, s->host);
+}
+
+/* ---- sending ---- */
+
+static bool can_send(const struct session *s)
+{
+    return s->conn != NULL && s->state != STREAM_CLOSED;
+}
+
+static bool sent(struct session *s, unsigned n_stanzas)
+{
+    bool is_queued = conn_sent(s->conn);
+
+    if (n_stanzas > 0) {
+        atomic_fetch_add_explicit(&s->worker->counters.stanzas_out, n_stanzas, memory_order_relaxed);
+        if (is_queued)
+            stream_upper->on_sent(s, n_stanzas);
+    }
+    return is_queued;
+}
+
+bool session_send(struct session *s, const struct stanza *st, struct str to)
+{
+    return session_send_with(s, st, to, str_make(NULL, 0));
+}
+
+bool session_send_with(struct session *s, const struct stanza *st, struct str to, struct str extra)
+{
+    if (!can_send(s))
+        return false;
+    stanza_write_with(conn_out(s->conn), st, to, extra);
+    return sent(s, 1);
+}
+
+bool session_send_raw(struct session *s, struct str xml, unsigned n_stanzas)
+{
+    if (!can_send(s))
+        return false;
+    buf_append_str(conn_out(s->conn), xml);
+    return sent(s, n_stanzas);
+}
+
+/* ---- ending ---- */
+
+void session_close(struct session *s, enum stream_err err, const char *text)
+{
+    session_close_with(s, err, text, str_make(NULL, 0));
+}
+
+static void log_end(const struct session *s, enum stream_err err)
+{
+    if (s->full_jid.len > 0)
+        log_info(LOG_STREAM, s->id, "session.closed", F_STR("jid", s->full_jid),
+                 F_CSTR("cond", err == STREAM_OK ? "" : stream_err_name(err)),
+                 F_I64("s", (wall_clock_ms() - s->bound_ms) / 1000));
+    else
+        log_info(LOG_STREAM, s->id, "stream.closed", F_CSTR("cond", err == STREAM_OK ? "" : stream_err_name(err)),
+                 F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(s->conn)));
+}
+
+void session_close_with(struct session *s, enum stream_err err, const char *text, struct str app_condition)
+{
+    if (s->type == SESSION_DESTROYED || s->state == STREAM_CLOSED)
+        return;
+    bool can_read = s->conn != NULL && s->state != STREAM_HANDSHAKE;
+
+    log_end(s, err);
+    /* From here on session_send() refuses: what others are told now may come back to this session, and is lost on it.
+     */
+    s->state = STREAM_CLOSED;
+    wheel_cancel(&s->timer);
+    sasl_free(&s->sasl);
+    stream_upper->on_closing(s, s->peer_closed);
+    if (can_read)
+        stream_write_end(s, err, text, app_condition);
+    s->type = SESSION_DESTROYED;
+    conn_close(&s->conn);
+    session_unref(&s);
+}
+
+/* ---- holding back ---- */
+
+void session_pause(struct session *s)
+{
+    s->pauses++;
+    if (s->conn != NULL)
+        conn_hold(s->conn, CONN_HOLD_STREAM);
+}
+
+void session_resume(struct session *s)
+{
+    assert(s->pauses > 0);
+    s->pauses--;
+    if (s->pauses == 0 && s->conn != NULL)
+        conn_release(s->conn, CONN_HOLD_STREAM);
+}
+
+void session_begin_async(struct session *s)
+{
+    (void)session_ref(s);
+    if (++s->async_ops == ASYNC_OPS_MAX)
+        session_pause(s);
+}
+
+void session_end_async(struct session *s)
+{
+    if (s->async_ops-- == ASYNC_OPS_MAX)
+        session_resume(s);
+    session_unref(&s);
+}

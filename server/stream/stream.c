@@ -1,0 +1,601 @@
+#include "server/stream/stream.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/xmpp/ns.h"
+#include "server/control/config.h"
+#include "server/control/log.h"
+#include "server/net/tls.h"
+#include "server/stream/features.h"
+#include "server/stream/sasl.h"
+
+const struct stream_upper *stream_upper;
+
+void stream_set_upper(const struct stream_upper *upper)
+{
+    stream_upper = upper;
+}
+
+/* ---- limits and time-outs ---- */
+
+void stream_apply_config(struct session *s)
+{
+    const struct config *cfg = s->worker->config;
+    const struct config_host *host = s->type == SESSION_C2S ? session_host(s) : NULL;
+
+    s->limits = (struct xml_limits){
+        .stanza_bytes = (uint32_t)(host != NULL ? host->limits.stanza_bytes : cfg->limits.stanza_bytes_unauthenticated),
+        .depth = (uint16_t)(cfg->limits.stanza_depth < XML_DEPTH_MAX ? cfg->limits.stanza_depth : XML_DEPTH_MAX),
+        .attrs = (uint16_t)cfg->limits.stanza_attributes,
+        .elements = (uint16_t)(cfg->limits.stanza_elements < UINT16_MAX ? cfg->limits.stanza_elements : UINT16_MAX),
+    };
+    xml_reader_set_limits(&s->reader, &s->limits);
+    if (s->conn != NULL)
+        conn_set_out_limit(s->conn, cfg->limits.out_queue_bytes);
+}
+
+static void ping_client(struct session *s)
+{
+    struct buf b = {0};
+    struct xml_writer w = xml_writer_to(&b);
+    char id[17];
+
+    xml_start(&w, "iq", NULL);
+    xml_put_attr(&w, "type", STR("get"));
+    xml_put_attr(&w, "from", s->host);
+    xml_put_attr(&w, "to", s->full_jid);
+    xml_put_attr(&w, "id", random_hex(id, 8));
+    xml_put_empty(&w, "ping", NS_PING);
+    xml_end(&w);
+    (void)session_send_raw(s, buf_str(&b), 1);
+    buf_deinit(&b);
+}
+
+/* A silent client is asked once, then taken for gone. Input moves no timer: this looks when it fires. */
+static void on_idle_timer(struct session *s)
+{
+    const struct config *cfg = s->worker->config;
+    uint64_t idle_ms = cfg->limits.idle_s * 1000;
+    uint64_t silent_ms = worker_now_ms(s->worker) - conn_last_input_ms(s->conn);
+
+    if (s->is_pinged && silent_ms >= cfg->limits.ping_timeout_s * 1000) {
+        session_close(s, STREAM_ERR_CONNECTION_TIMEOUT, "no answer to a ping");
+        return;
+    }
+    if (silent_ms < idle_ms) {
+        s->is_pinged = false;
+        wheel_set(&s->worker->wheel, &s->timer, idle_ms - silent_ms);
+        return;
+    }
+    s->is_pinged = true;
+    ping_client(s);
+    wheel_set(&s->worker->wheel, &s->timer, cfg->limits.ping_timeout_s * 1000);
+}
+
+static void on_session_timer(struct wheel_timer *t)
+{
+    struct session *s = container_of(t, struct session, timer);
+
+    if (s->full_jid.len > 0)
+        on_idle_timer(s);
+    else
+        session_close(s, STREAM_ERR_CONNECTION_TIMEOUT, "not logged in within the time allowed");
+}
+
+/* ---- what the stream starts and ends with ---- */
+
+static void write_header(struct session *s, struct str from, struct str to)
+{
+    struct buf *out = conn_out(s->conn);
+    char id[33];
+
+    buf_append_cstr(out, "<?xml version='1.0'?><stream:stream xmlns='" NS_CLIENT "' xmlns:stream='" NS_STREAM
+                         "' version='1.0' xml:lang='en' id='");
+    buf_append_str(out, random_hex(id, 16));
+    buf_append_cstr(out, "' from='");
+    xml_escape(out, from);
+    if (to.len > 0) {
+        buf_append_cstr(out, "' to='");
+        xml_escape(out, to);
+    }
+    buf_append_cstr(out, "'>");
+    s->header_sent = true;
+}
+
+void stream_write_end(struct session *s, enum stream_err err, const char *text, struct str app_condition)
+{
+    if (s->notopen && !s->header_sent)
+        write_header(s, s->host.len > 0 ? s->host : s->worker->config->hosts[0].name, str_make(NULL, 0));
+    struct buf *out = conn_out(s->conn);
+
+    if (err != STREAM_OK) {
+        struct xml_writer w = xml_writer_to(out);
+
+        xml_start(&w, "stream:error", NULL);
+        xml_put_empty(&w, stream_err_name(err), NS_STREAM_ERRORS);
+        if (text != NULL) {
+            xml_start(&w, "text", NS_STREAM_ERRORS);
+            xml_put_attr(&w, "xml:lang", STR("en"));
+            xml_put_text(&w, str_of(text));
+            xml_end(&w);
+        }
+        xml_put_raw(&w, app_condition);
+        xml_end(&w);
+    }
+    buf_append_cstr(out, "</stream:stream>");
+    (void)conn_sent(s->conn);
+}
+
+static void restart(struct session *s)
+{
+    xml_reader_restart(&s->reader);
+    s->notopen = true;
+    s->header_sent = false;
+    s->state = STREAM_WAIT_HEADER;
+}
+
+/* ---- events ---- */
+
+/* What came, in the words of the table. */
+enum stream_event {
+    ON_HEADER,
+    ON_STARTTLS,
+    ON_AUTH,
+    ON_RESPONSE,
+    ON_ABORT,
+    ON_STANZA,  /* message, presence, iq */
+    ON_ELEMENT, /* any other first-level element */
+    ON_CLOSE,
+};
+
+struct input {
+    struct stanza *st; /* ON_STANZA: the action takes it and leaves NULL */
+    const struct xml_element *element;
+    struct str default_ns; /* ON_HEADER */
+};
+
+struct transition {
+    enum stream_state state;
+    enum stream_event event;
+    enum stream_err (*action)(struct session *s, struct input *in);
+};
+
+/* Version: anything from 1.0 on is answered with 1.0 (RFC 6120 section 4.7.5). */
+static bool is_version_supported(struct str version)
+{
+    ptrdiff_t dot = str_find(version, '.');
+    uint64_t major;
+
+    return dot > 0 && str_to_u64(str_make(version.p, (size_t)dot), UINT32_MAX, &major) && major >= 1;
+}
+
+static enum stream_err check_header(struct session *s, const struct input *in, const char **ret_text)
+{
+    const struct xml_element *e = in->element;
+
+    if (!str_is(e->ns, NS_STREAM) || !str_is(in->default_ns, NS_CLIENT)) {
+        *ret_text = "expected a stream of jabber:client";
+        return STREAM_ERR_INVALID_NAMESPACE;
+    }
+    if (!str_is(e->name, "stream")) {
+        *ret_text = "expected <stream:stream>";
+        return STREAM_ERR_BAD_FORMAT;
+    }
+    if (!is_version_supported(xml_attr(e, "version", NULL))) {
+        *ret_text = "XMPP 1.0 or later is required";
+        return STREAM_ERR_UNSUPPORTED_VERSION;
+    }
+    (void)s;
+    return STREAM_OK;
+}
+
+/* The host is fixed by the first header; a later one must name the same (RFC 6120 section 4.3.3). */
+static enum stream_err check_to(struct session *s, const struct xml_element *e, const char **ret_text)
+{
+    struct str to = xml_attr(e, "to", NULL);
+    char domain[JID_PART_MAX];
+    size_t len;
+
+    if (to.len == 0) {
+        *ret_text = "the stream header has no 'to'";
+        return STREAM_ERR_IMPROPER_ADDRESSING;
+    }
+    if (jid_prepare_domain(to, domain, &len) != LN_OK) {
+        *ret_text = "'to' is not a domain";
+        return STREAM_ERR_HOST_UNKNOWN;
+    }
+    if (s->host.len > 0) {
+        *ret_text = "'to' may not change within a connection";
+        return str_eq(s->host, str_make(domain, len)) ? STREAM_OK : STREAM_ERR_NOT_AUTHORIZED;
+    }
+    if (config_host(s->worker->config, str_make(domain, len)) == NULL) {
+        *ret_text = "this server does not serve that host";
+        return STREAM_ERR_HOST_UNKNOWN;
+    }
+    session_set_names(s, str_make(NULL, 0), str_make(domain, len), str_make(NULL, 0));
+    return STREAM_OK;
+}
+
+/* After SASL a 'from' must be the account's (RFC 6120 section 4.7.1). */
+static enum stream_err check_from(const struct session *s, const struct xml_element *e, const char **ret_text)
+{
+    struct str from = xml_attr(e, "from", NULL);
+    struct jid_buf mem;
+    struct jid jid;
+
+    if (from.len == 0)
+        return STREAM_OK;
+    if (jid_parse(from, &mem, &jid) != LN_OK) {
+        *ret_text = "'from' is not a JID";
+        return STREAM_ERR_INVALID_FROM;
+    }
+    if (s->type == SESSION_C2S && !str_eq(jid_bare(&jid), jid_bare(&s->jid))) {
+        *ret_text = "'from' is not the account that logged in";
+        return STREAM_ERR_INVALID_FROM;
+    }
+    return STREAM_OK;
+}
+
+static void remember_lang(struct session *s, const struct xml_element *e)
+{
+    struct str lang = xml_lang(e);
+
+    free((void *)(uintptr_t)s->lang.p);
+    s->lang = (struct str){NULL, 0};
+    if (lang.len > 0 && lang.len <= 64)
+        s->lang = str_make(str_dup(lang), lang.len);
+}
+
+static enum stream_err open_stream(struct session *s, struct input *in)
+{
+    const char *text = NULL;
+    enum stream_err err = check_header(s, in, &text);
+
+    if (err == STREAM_OK)
+        err = check_to(s, in->element, &text);
+    if (err == STREAM_OK)
+        err = check_from(s, in->element, &text);
+    if (err != STREAM_OK) {
+        session_close(s, err, text);
+        return STREAM_OK;
+    }
+    remember_lang(s, in->element);
+    write_header(s, s->host, xml_attr(in->element, "from", NULL));
+    s->notopen = false;
+    s->state = s->type == SESSION_C2S ? STREAM_WAIT_BIND : STREAM_WAIT_AUTH;
+    features_write(s);
+    (void)conn_sent(s->conn);
+    return STREAM_OK;
+}
+
+static enum stream_err begin_tls(struct session *s, struct input *in)
+{
+    (void)in;
+    if (!s->had_tls_offer)
+        return STREAM_ERR_POLICY_VIOLATION;
+    (void)session_send_raw(s, STR("<proceed xmlns='" NS_TLS "'/>"), 0);
+    s->state = STREAM_HANDSHAKE;
+    conn_start_tls(s->conn, tls_new(s->worker->tls, false, s->host));
+    return STREAM_OK;
+}
+
+static enum stream_err begin_sasl(struct session *s, struct input *in)
+{
+    sasl_auth(s, in->element);
+    return STREAM_OK;
+}
+
+static enum stream_err continue_sasl(struct session *s, struct input *in)
+{
+    sasl_response(s, in->element);
+    return STREAM_OK;
+}
+
+static enum stream_err abort_sasl(struct session *s, struct input *in)
+{
+    (void)in;
+    sasl_abort(s);
+    return STREAM_OK;
+}
+
+static enum stream_err take_early_stanza(struct session *s, struct input *in)
+{
+    if (in->st->kind != STANZA_IQ || !stream_upper->on_early_iq(s, in->st))
+        return STREAM_ERR_NOT_AUTHORIZED;
+    return STREAM_OK;
+}
+
+static enum stream_err take_stanza(struct session *s, struct input *in)
+{
+    struct stanza *st = in->st;
+
+    in->st = NULL;
+    if (st->lang.len == 0)
+        st->lang = arena_copy(st->arena, s->lang);
+    atomic_fetch_add_explicit(&s->worker->counters.stanzas_in, 1, memory_order_relaxed);
+    stream_upper->on_stanza(s, st);
+    return STREAM_OK;
+}
+
+static enum stream_err take_element(struct session *s, struct input *in)
+{
+    return stream_upper->on_element(s, in->element) ? STREAM_OK : STREAM_ERR_UNSUPPORTED_STANZA_TYPE;
+}
+
+static enum stream_err close_stream(struct session *s, struct input *in)
+{
+    (void)in;
+    s->peer_closed = true;
+    session_close(s, STREAM_OK, NULL);
+    return STREAM_OK;
+}
+
+static const struct transition transitions[] = {
+    /* in state          on event     do */
+    {STREAM_WAIT_HEADER, ON_HEADER, open_stream},
+    {STREAM_WAIT_AUTH, ON_STARTTLS, begin_tls},
+    {STREAM_WAIT_AUTH, ON_AUTH, begin_sasl},
+    {STREAM_WAIT_AUTH, ON_STANZA, take_early_stanza},
+    {STREAM_WAIT_AUTH, ON_CLOSE, close_stream},
+    {STREAM_SASL, ON_RESPONSE, continue_sasl},
+    {STREAM_SASL, ON_ABORT, abort_sasl},
+    {STREAM_SASL, ON_AUTH, begin_sasl}, /* a new attempt ends the old one: RFC 6120 section 6.4.3 */
+    {STREAM_SASL, ON_CLOSE, close_stream},
+    {STREAM_WAIT_BIND, ON_STANZA, take_stanza}, /* the upper layer takes requests to bind only */
+    {STREAM_WAIT_BIND, ON_ELEMENT, take_element},
+    {STREAM_WAIT_BIND, ON_CLOSE, close_stream},
+    {STREAM_BOUND, ON_STANZA, take_stanza},
+    {STREAM_BOUND, ON_ELEMENT, take_element},
+    {STREAM_BOUND, ON_CLOSE, close_stream},
+};
+
+static void step(struct session *s, enum stream_event ev, struct input *in)
+{
+    enum stream_err err = s->type == SESSION_C2S_UNAUTHED ? STREAM_ERR_NOT_AUTHORIZED : STREAM_ERR_POLICY_VIOLATION;
+
+    for (size_t i = 0; i < ARRAY_LEN(transitions); i++) {
+        if (transitions[i].state == s->state && transitions[i].event == ev) {
+            err = transitions[i].action(s, in);
+            break;
+        }
+    }
+    if (err != STREAM_OK)
+        session_close(s, err, NULL);
+}
+
+static enum stream_event classify(const struct xml_element *e, const struct stanza *st)
+{
+    if (st->kind != STANZA_OTHER)
+        return ON_STANZA;
+    if (xml_is(e, "starttls", NS_TLS))
+        return ON_STARTTLS;
+    if (str_is(e->ns, NS_SASL)) {
+        if (str_is(e->name, "auth"))
+            return ON_AUTH;
+        if (str_is(e->name, "response"))
+            return ON_RESPONSE;
+        if (str_is(e->name, "abort"))
+            return ON_ABORT;
+    }
+    return ON_ELEMENT;
+}
+
+static void on_element_read(struct session *s, struct xml_result *r)
+{
+    struct input in = {.element = r->element, .st = stanza_from_element(r->arena, r->element)};
+
+    step(s, classify(r->element, in.st), &in);
+    stanza_unref(&in.st);
+}
+
+static void on_header_read(struct session *s, struct xml_result *r)
+{
+    struct input in = {.element = r->element, .default_ns = r->default_ns};
+
+    step(s, ON_HEADER, &in);
+    arena_free(&r->arena);
+}
+
+static enum stream_err error_of_xml(enum xml_error e)
+{
+    switch (e) {
+    case XML_RESTRICTED:
+        return STREAM_ERR_RESTRICTED_XML;
+    case XML_BAD_NAMESPACE_PREFIX:
+        return STREAM_ERR_BAD_NAMESPACE_PREFIX;
+    case XML_UNSUPPORTED_ENCODING:
+        return STREAM_ERR_UNSUPPORTED_ENCODING;
+    case XML_TOO_LARGE:
+    case XML_TOO_DEEP:
+    case XML_TOO_MANY_ATTRS:
+    case XML_TOO_MANY_ELEMENTS:
+        return STREAM_ERR_POLICY_VIOLATION;
+    case XML_TEXT_OUTSIDE:
+        return STREAM_ERR_BAD_FORMAT;
+    case XML_OK:
+    case XML_NOT_WELL_FORMED:
+        break;
+    }
+    return STREAM_ERR_NOT_WELL_FORMED;
+}
+
+static void on_bad_xml(struct session *s, enum xml_error e)
+{
+    bool is_too_big = e == XML_TOO_LARGE;
+
+    log_info(LOG_STREAM, s->id, "stream.refused", F_CSTR("why", xml_error_name(e)),
+             F_U64("limit", is_too_big ? s->limits.stanza_bytes : 0),
+             F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(s->conn)));
+    session_close_with(s, error_of_xml(e), xml_error_name(e),
+                       is_too_big ? STR("<stanza-too-big xmlns='urn:xmpp:errors'/>") : str_make(NULL, 0));
+}
+
+static void on_xml_event(struct session *s, enum xml_event ev, struct xml_result *r)
+{
+    struct input none = {0};
+
+    switch (ev) {
+    case XML_STREAM_OPEN:
+        on_header_read(s, r);
+        break;
+    case XML_STANZA:
+        on_element_read(s, r);
+        break;
+    case XML_STREAM_CLOSE:
+        step(s, ON_CLOSE, &none);
+        break;
+    case XML_ERROR:
+        on_bad_xml(s, r->error);
+        break;
+    case XML_MORE:
+        break;
+    }
+}
+
+/* ---- the connection's call-backs ---- */
+
+static void on_input(struct conn *c, struct str *in)
+{
+    struct session *s = session_ref(conn_owner(c));
+
+    if (s->is_pinged)
+        s->is_pinged = false;
+    while (in->len > 0 && s->type != SESSION_DESTROYED && s->state != STREAM_HANDSHAKE && !conn_is_held(s->conn)) {
+        struct xml_result r = {0};
+        enum xml_event ev = xml_reader_next(&s->reader, s->worker->scratch, in, &r);
+
+        on_xml_event(s, ev, &r);
+    }
+    /* What was pipelined in the clear behind <starttls/> is dropped (RFC 6120 section 5.4.3.3). */
+    if (s->type == SESSION_DESTROYED || s->state == STREAM_HANDSHAKE)
+        in->len = 0;
+    session_unref(&s);
+}
+
+static void on_secured(struct conn *c)
+{
+    struct session *s = conn_owner(c);
+    const struct tls *tls = conn_peek_tls(c);
+
+    s->is_secure = true;
+    log_debug(LOG_NET, s->id, "tls.ready", F_CSTR("version", tls_version_name(tls)),
+              F_CSTR("cipher", tls_cipher_name(tls)), F_BOOL("resumed", tls_is_resumed(tls)));
+    restart(s);
+}
+
+static void on_lost(struct conn *c, enum conn_end why)
+{
+    static const char *const names[] = {
+        [CONN_EOF] = "eof", [CONN_ERROR] = "error", [CONN_SLOW] = "slow", [CONN_TLS_FAILED] = "tls"};
+    struct session *s = conn_owner(c);
+
+    if (why == CONN_TLS_FAILED)
+        log_info(LOG_NET, s->id, "tls.failed", F_CSTR("why", conn_tls_error(c)),
+                 F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(c)));
+    else if (why == CONN_SLOW)
+        log_warn(LOG_NET, s->id, "connection.slow", F_STR("jid", s->full_jid),
+                 F_U64("limit", s->worker->config->limits.out_queue_bytes));
+    else
+        log_debug(LOG_NET, s->id, "connection.lost", F_CSTR("why", names[why]));
+    session_close(s, STREAM_OK, NULL);
+}
+
+static const struct conn_events conn_events = {
+    .on_input = on_input,
+    .on_secured = on_secured,
+    .on_lost = on_lost,
+};
+
+/* ---- beginnings ---- */
+
+void stream_accept(struct worker *w, struct conn *own_conn)
+{
+    struct session *s = session_new(own_conn, w);
+
+    log_debug(LOG_NET, s->id, "connection.accepted", F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(s->conn)));
+    xml_reader_init(&s->reader, &s->limits);
+    stream_apply_config(s);
+    s->timer.fire = on_session_timer;
+    wheel_set(&w->wheel, &s->timer, w->config->limits.unauthenticated_s * 1000);
+    conn_set_owner(own_conn, &conn_events, s);
+    if (conn_peek_security(own_conn) == CONN_DIRECT_TLS) {
+        s->state = STREAM_HANDSHAKE;
+        conn_start_tls(own_conn, tls_new(w->tls, true, str_make(NULL, 0)));
+    }
+}
+
+/* ---- the move home ---- */
+
+struct move {
+    struct task task;
+    struct session *s; /* its last reference on the old worker */
+    struct conn_parcel *parcel;
+    struct worker *to;
+    uint64_t timer_ms;
+};
+
+static void arrive(struct task *own_task)
+{
+    struct move *m = container_of(own_task, struct move, task);
+    struct session *s = m->s;
+
+    s->worker = m->to;
+    s->conn = conn_from_parcel(m->to, m->parcel);
+    conn_set_owner(s->conn, &conn_events, s);
+    if (s->pauses > 0)
+        conn_hold(s->conn, CONN_HOLD_STREAM);
+    stream_apply_config(s);
+    wheel_set(&s->worker->wheel, &s->timer, m->timer_ms);
+    if (m->to->is_draining)
+        session_close(s, STREAM_ERR_SYSTEM_SHUTDOWN, NULL);
+    session_resume(s);
+    session_unref(&s);
+    free(m);
+}
+
+static void depart(struct worker *w, void *arg)
+{
+    struct move *m = arg;
+    struct session *s = m->s;
+
+    if (!session_is_alive(s)) {
+        session_resume(s);
+        session_unref(&s);
+        free(m);
+        return;
+    }
+    wheel_cancel(&s->timer);
+    m->timer_ms = w->config->limits.unauthenticated_s * 1000;
+    m->parcel = conn_take_parcel(&s->conn);
+    m->task.run = arrive;
+    executor_post(&m->to->executor, &m->task);
+}
+
+void stream_authenticated(struct session *s, struct str username, struct str data)
+{
+    struct worker *home;
+
+    sasl_write_success(s, data);
+    session_set_names(s, username, s->host, str_make(NULL, 0));
+    s->type = SESSION_C2S;
+    restart(s);
+    stream_apply_config(s);
+    home = server_home_of(s->worker->server, jid_bare(&s->jid));
+    if (home == s->worker)
+        return;
+    struct move *m = mem_zalloc(sizeof(*m));
+
+    /* In a task of its own: this runs inside the connection's call-back. */
+    m->to = home;
+    m->s = session_ref(s);
+    session_pause(s);
+    worker_call(s->worker, depart, m);
+}
+
+void stream_bound(struct session *s)
+{
+    s->state = STREAM_BOUND;
+    wheel_set(&s->worker->wheel, &s->timer, s->worker->config->limits.idle_s * 1000);
+}

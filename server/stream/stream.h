@@ -1,0 +1,47 @@
+/* server/stream/stream.h - the XML stream of a client: header, features, TLS, SASL, and then stanzas (RFC 6120 section
+ * 4).
+ *
+ * A table says what may come in which state; whatever has no row is refused in one place. What lies above - binding,
+ * stanzas, what modules add - is reached through `struct stream_upper`, which im/ fills in at start, so that nothing
+ * here names it. */
+#ifndef LINNET_SERVER_STREAM_STREAM_H
+#define LINNET_SERVER_STREAM_STREAM_H
+
+#include "common/xmpp/xml_writer.h"
+#include "server/stream/session.h"
+
+struct stream_upper {
+    /* Write features into <stream:features/>. */
+    void (*write_features)(struct session *s, struct xml_writer *w);
+    /* A stanza from a bound session, or a request to bind. Takes it. */
+    void (*on_stanza)(struct session *s, struct stanza *own_st);
+    /* An iq before SASL: in-band registration, perhaps. False: nobody takes it, and it was not taken. */
+    bool (*on_early_iq)(struct session *s, struct stanza *st);
+    /* A first-level element that is no stanza. False: nobody knows it. */
+    bool (*on_element)(struct session *s, const struct xml_element *e);
+    /* `n` stanzas were queued for the client. */
+    void (*on_sent)(struct session *s, unsigned n);
+    /* The session is about to end; everything that depends on it ends now. `is_clean`: the client closed its stream
+     * properly. */
+    void (*on_closing)(struct session *s, bool is_clean);
+};
+
+/* [start] */
+void stream_set_upper(const struct stream_upper *upper);
+extern const struct stream_upper *stream_upper;
+
+/* [worker] A connection was accepted: a session begins. */
+void stream_accept(struct worker *w, struct conn *own_conn);
+/* [worker] SASL succeeded for `username` (prepared): <success/> with `data` (base64-encoded here; empty: none), then
+ * the move home and the restart. */
+void stream_authenticated(struct session *s, struct str username, struct str data);
+/* [worker] The resource is bound; from now on stanzas flow. */
+void stream_bound(struct session *s);
+/* [worker] Limits of a new configuration take effect with the next stanza. */
+void stream_apply_config(struct session *s);
+
+/* [worker] For session_close(): header if there was none, error, closing tag. The connection is there and can be read.
+ */
+void stream_write_end(struct session *s, enum stream_err err, const char *text, struct str app_condition);
+
+#endif
