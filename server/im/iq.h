@@ -69,7 +69,8 @@ void iq_require_account(const struct iq *iq, struct storage_txn *t);
 bool iq_sender_sees_presence(const struct iq *iq);
 
 /* For im/router.c and the stream: an iq get or set for a host or an account, from `session` or from elsewhere;
- * `account` as above. Takes references of its own. What no module takes is answered with service-unavailable. */
+ * `account` as above. Takes references of its own. What no module takes is answered with service-unavailable. A
+ * request to the sender's own account whose `session` is NULL is dropped: the client went while it waited. */
 void iq_dispatch(struct worker *w, struct stanza *st, enum iq_target target, struct session *session,
                  struct account *account);
 
