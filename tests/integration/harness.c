@@ -111,7 +111,7 @@ struct harness *harness_new(const struct harness_options *options)
     assert(h != NULL);
     h->options = *options;
     signal(SIGPIPE, SIG_IGN); /* tests write to connections that the server has cut */
-    h->dir = text_format("%s/linnet-test-XXXXXX", tmp == NULL ? "/tmp" : tmp);
+    h->dir = text_format("%s/linnet-integration-XXXXXX", tmp == NULL ? "/tmp" : tmp);
     if (mkdtemp(h->dir) == NULL)
         test_fail("%s: cannot be made", h->dir);
     h->config_path = text_format("%s/linnet.toml", h->dir);
@@ -269,6 +269,7 @@ void harness_start(struct harness *h)
 
     current = h;
     h->start_mark = harness_log_mark(h);
+    h->server.in_child = h->options.in_child;
     if (!process_start(&h->server, argv, h->log_path))
         test_fail("%s cannot be started", LINNET_BINARY);
     free(harness_log_wait(h, h->start_mark, " server.ready"));

@@ -35,6 +35,7 @@ struct harness_options {
     unsigned workers;            /* 0: as harness_run_tests() says */
     const char *const *settings; /* "key = value" with dotted keys, NULL at the end; each wins over the usual value */
     const char *tables;          /* TOML put at the end of the file; may be NULL */
+    void (*in_child)(void);      /* runs in the server's process before it becomes the server; may be NULL */
 };
 
 struct account {

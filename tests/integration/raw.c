@@ -135,10 +135,10 @@ void raw_expect_new_stream(struct raw *r)
 
 /* ---- the connection ---- */
 
-struct raw *raw_connect(struct harness *h, enum harness_port port)
+struct raw *raw_connect_to(struct harness *h, uint16_t port, const char *from)
 {
     struct raw *r = calloc(1, sizeof(*r));
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(h->ports[port])};
+    struct sockaddr_in local = {.sin_family = AF_INET}, to = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct timeval patience = {.tv_sec = test_patience_ms() / 1000};
     int on = 1;
 
@@ -148,13 +148,22 @@ struct raw *raw_connect(struct harness *h, enum harness_port port)
     r->harness = h;
     r->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (from != NULL) {
+        assert_int_equal(inet_pton(AF_INET, from, &local.sin_addr), 1);
+        assert_int_equal(bind(r->fd, (struct sockaddr *)&local, sizeof(local)), 0);
+    }
     if (r->fd < 0 || connect(r->fd, (struct sockaddr *)&to, sizeof(to)) != 0)
-        test_fail("cannot connect to port %u: %s", h->ports[port], strerror(errno));
+        test_fail("cannot connect to port %u: %s", port, strerror(errno));
     setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(r->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     setsockopt(r->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     raw_expect_new_stream(r);
     return r;
+}
+
+struct raw *raw_connect(struct harness *h, enum harness_port port)
+{
+    return raw_connect_to(h, h->ports[port], NULL);
 }
 
 static void set_alpn(SSL *ssl, const char *name)
@@ -232,15 +241,6 @@ void raw_shut(struct raw *r)
         SSL_shutdown(r->ssl);
     else
         shutdown(r->fd, SHUT_WR);
-}
-
-uint16_t raw_local_port(const struct raw *r)
-{
-    struct sockaddr_in local;
-    socklen_t len = sizeof(local);
-
-    assert_int_equal(getsockname(r->fd, (struct sockaddr *)&local, &len), 0);
-    return ntohs(local.sin_port);
 }
 
 /* ---- sending ---- */
@@ -428,16 +428,21 @@ static void open_and_get_features(struct raw *r)
     r->features = raw_expect(r, "features[@xmlns='" NS_STREAM "']");
 }
 
-struct raw *raw_secure(struct harness *h, const struct raw_tls *how)
+void raw_negotiate_tls(struct raw *r, const struct raw_tls *how)
 {
-    struct raw *r = raw_connect(h, HARNESS_STARTTLS);
-
     open_and_get_features(r);
     raw_send(r, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
     raw_expect(r, "proceed[@xmlns='urn:ietf:params:xml:ns:xmpp-tls']");
     if (!raw_start_tls(r, how))
         test_fail("the TLS handshake failed: %s", ERR_error_string(ERR_get_error(), NULL));
     open_and_get_features(r);
+}
+
+struct raw *raw_secure(struct harness *h, const struct raw_tls *how)
+{
+    struct raw *r = raw_connect(h, HARNESS_STARTTLS);
+
+    raw_negotiate_tls(r, how);
     return r;
 }
 

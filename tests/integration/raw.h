@@ -36,13 +36,13 @@ struct raw_tls {
 
 /* TCP only. */
 struct raw *raw_connect(struct harness *h, enum harness_port port);
+/* The same to any port of this machine, and from that address of it; NULL: any. */
+struct raw *raw_connect_to(struct harness *h, uint16_t port, const char *from);
 /* The handshake. `how` may be NULL. False: it failed, and the connection is of no more use. */
 bool raw_start_tls(struct raw *r, const struct raw_tls *how);
 void raw_free(struct raw **r);
 /* No more will be sent, but still received: a half-closed connection. */
 void raw_shut(struct raw *r);
-/* The local port: what the server sees as the peer's. */
-uint16_t raw_local_port(const struct raw *r);
 
 /* ---- sending ---- */
 
@@ -83,6 +83,8 @@ void raw_expect_quiet_(const char *file, int line, struct raw *r);
 
 /* Connects, opens the stream, asks for TLS, opens it again: `features` are those inside TLS. */
 struct raw *raw_secure(struct harness *h, const struct raw_tls *how);
+/* From the first header on, for a connection that is there. */
+void raw_negotiate_tls(struct raw *r, const struct raw_tls *how);
 /* SASL PLAIN, and a new stream with its features. */
 void raw_plain(struct raw *r, const struct account *a);
 /* Binds that resource; NULL: the server chooses. */

@@ -463,6 +463,20 @@ static void who_stops_in_the_middle_of_a_handshake_is_cut(void **state)
     raw_free(&r);
 }
 
+static void a_peer_that_is_silent_is_asked_and_cut_when_it_does_not_answer(void **state)
+{
+    struct harness *h = *state;
+    struct raw *dead = raw_login(h, harness_account(h), "dead"), *alive = raw_login(h, harness_account(h), "alive");
+    const struct node *ping = raw_expect(alive, "iq[@type='get'][@id]/ping[@xmlns='urn:xmpp:ping']");
+
+    raw_send(alive, "<iq type='result' id='%s' to='" DOMAIN "'/>", node_attr(ping, "id"));
+    raw_expect(dead, "iq[@type='get']/ping");
+    expect_refusal(dead, "silence", "connection-timeout");
+    raw_expect_quiet(alive);
+    raw_free(&dead);
+    raw_free(&alive);
+}
+
 /* ---- after the login ---- */
 
 static void refuses_after_login(struct harness *h, const char *sent, const char *condition)
@@ -566,7 +580,8 @@ int main(void)
     static const char *const settings[] = {"limits.stanza_bytes_unauthenticated = 4096", "limits.stanza_bytes = 20000",
                                            "limits.stanza_depth = 16", "limits.stanza_attributes = 12", NULL};
     static const struct harness_options options = {.settings = settings};
-    static const char *const impatient_settings[] = {"limits.unauthenticated_s = 2", NULL};
+    static const char *const impatient_settings[] = {"limits.unauthenticated_s = 2", "limits.idle_s = 10",
+                                                     "limits.ping_timeout_s = 2", NULL};
     static const struct harness_options impatient = {.settings = impatient_settings};
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(a_header_that_is_wrong_gets_a_header_the_error_and_the_end),
@@ -603,6 +618,7 @@ int main(void)
     const struct CMUnitTest of_time[] = {
         HARNESS_TEST(who_does_not_log_in_is_closed_after_a_while),
         HARNESS_TEST(who_stops_in_the_middle_of_a_handshake_is_cut),
+        HARNESS_TEST(a_peer_that_is_silent_is_asked_and_cut_when_it_does_not_answer),
     };
 
     return harness_run_tests("streams", tests, &options) | harness_run_once("streams and time", of_time, &impatient);
