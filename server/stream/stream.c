@@ -20,7 +20,7 @@ void stream_set_upper(const struct stream_upper *upper)
 
 /* ---- limits and time-outs ---- */
 
-void stream_apply_config(struct session *s)
+static void work_out_limits(struct session *s)
 {
     const struct config *cfg = s->worker->config;
     const struct config_host *host = s->type == SESSION_C2S ? session_host(s) : NULL;
@@ -31,9 +31,14 @@ void stream_apply_config(struct session *s)
         .attrs = (uint16_t)cfg->limits.stanza_attributes,
         .elements = (uint16_t)(cfg->limits.stanza_elements < UINT16_MAX ? cfg->limits.stanza_elements : UINT16_MAX),
     };
+}
+
+void stream_apply_config(struct session *s)
+{
+    work_out_limits(s);
     xml_reader_set_limits(&s->reader, &s->limits);
     if (s->conn != NULL)
-        conn_set_out_limit(s->conn, cfg->limits.out_queue_bytes);
+        conn_set_out_limit(s->conn, s->worker->config->limits.out_queue_bytes);
 }
 
 static void ping_client(struct session *s)
@@ -515,6 +520,7 @@ void stream_accept(struct worker *w, struct conn *own_conn)
     struct session *s = session_new(own_conn, w);
 
     log_debug(LOG_NET, s->id, "connection.accepted", F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(s->conn)));
+    work_out_limits(s);
     xml_reader_init(&s->reader, &s->limits);
     stream_apply_config(s);
     s->timer.fire = on_session_timer;
