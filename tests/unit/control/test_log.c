@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -116,7 +117,8 @@ static struct buf read_file(const char *path)
     struct buf text = {0};
     int fd = open(path, O_RDONLY);
 
-    assert_true(fd >= 0);
+    if (fd < 0)
+        fail_msg("%s: %s", path, strerror(errno));
     read_to_end(fd, &text);
     close(fd);
     return text;
