@@ -140,81 +140,93 @@ int xml_char_length(struct str s)
     return len > 0 && xml_is_char(cp) ? len : XML_CHARS_WRONG;
 }
 
+static size_t ascii_run(struct str s, size_t from, unsigned classes)
+{
+    while (from < s.len && xml_char_is(s.p[from], classes))
+        from++;
+    return from;
+}
+
 size_t xml_name_length(struct str s)
 {
     size_t i = 0;
-    unsigned ascii = XML_C_NAME_START;
 
-    for (; i < s.len; ascii = XML_C_NAME) {
+    if (s.len > 0 && xml_char_is(s.p[0], XML_C_NAME_START))
+        i = ascii_run(s, 1, XML_C_NAME);
+    while (i < s.len && (unsigned char)s.p[i] >= 0x80) {
         uint32_t cp;
-
-        if ((unsigned char)s.p[i] < 0x80) {
-            if (!xml_char_is(s.p[i], ascii))
-                break;
-            i++;
-            continue;
-        }
         int len = utf8_decode(str_make(s.p + i, s.len - i), &cp);
+
         if (len <= 0 || !is_wide_name_char(cp, i == 0))
             break;
-        i += (size_t)len;
+        i = ascii_run(s, i + (size_t)len, XML_C_NAME);
     }
     return i;
 }
 
-#define EVERY_BYTE(b)    (UINT64_MAX / 255 * (b))
-/* Not zero if, and only if, a byte of `w` is zero. */
-#define HAS_ZERO_BYTE(w) (((w)-EVERY_BYTE(0x01)) & ~(w)&EVERY_BYTE(0x80))
+#define EVERY_BYTE(b) (UINT64_MAX / 255 * (b))
 
-/* Eight bytes at once: none is '<', '>', '&', a control character, or beyond ASCII. */
-static bool is_plain_word(const char *p)
+/* Marks, with its top bit, the first of eight bytes that equals `b` but for the bits in `except`. Bytes beyond ASCII
+ * may be marked too, and so may bytes behind the first one. */
+static inline uint64_t mark(uint64_t w, unsigned char b, unsigned char except)
 {
-    uint64_t w, found;
+    return ((w & ~EVERY_BYTE(except)) ^ EVERY_BYTE(b)) - EVERY_BYTE(0x01);
+}
+
+/* How many of the eight bytes at `p` come before the first that may not stand for itself. */
+static inline size_t plain_bytes(const char *p, bool is_value)
+{
+    uint64_t w, marks;
 
     memcpy(&w, p, sizeof(w));
-    found = w & EVERY_BYTE(0x80);
-    found |= HAS_ZERO_BYTE(w & EVERY_BYTE(0xe0));
-    found |= HAS_ZERO_BYTE((w & EVERY_BYTE(0xfd)) ^ EVERY_BYTE('<')); /* '>' differs from '<' in that bit */
-    found |= HAS_ZERO_BYTE(w ^ EVERY_BYTE('&'));
-    return found == 0;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    w = __builtin_bswap64(w);
+#endif
+    marks = w | (w - EVERY_BYTE(0x20)) | mark(w, '<', '<' ^ '>');
+    marks |= is_value ? mark(w, '&', '&' ^ '\'') | mark(w, '"', 0) : mark(w, '&', 0);
+    marks &= EVERY_BYTE(0x80);
+    return marks == 0 ? sizeof(w) : (size_t)__builtin_ctzll(marks) / 8;
+}
+
+/* Returns where the run of ASCII ends that begins at `i`. */
+static inline size_t plain_run(struct str s, size_t i, bool is_value)
+{
+    size_t n;
+
+    while (s.len - i >= sizeof(uint64_t)) {
+        n = plain_bytes(s.p + i, is_value);
+        i += n;
+        if (n == sizeof(uint64_t))
+            continue;
+        if (!xml_char_is(s.p[i], is_value ? XML_C_VALUE : XML_C_TEXT))
+            return i;
+        i++; /* a tab or LF in text */
+    }
+    return ascii_run(s, i, is_value ? XML_C_VALUE : XML_C_TEXT);
+}
+
+static inline __attribute__((always_inline)) size_t run(struct str s, bool is_value)
+{
+    size_t i = plain_run(s, 0, is_value);
+
+    while (i < s.len && (unsigned char)s.p[i] >= 0x80) {
+        int len = xml_char_length(str_make(s.p + i, s.len - i));
+
+        if (len <= 0)
+            break;
+        i = plain_run(s, i + (size_t)len, is_value);
+    }
+    return i;
 }
 
 size_t xml_text_run(struct str s)
 {
-    size_t i = 0;
-
-    while (i < s.len) {
-        while (s.len - i >= sizeof(uint64_t) && is_plain_word(s.p + i))
-            i += sizeof(uint64_t);
-        while (i < s.len && xml_char_is(s.p[i], XML_C_TEXT))
-            i++;
-        if (i == s.len || (unsigned char)s.p[i] < 0x80)
-            break;
-        int len = xml_char_length(str_make(s.p + i, s.len - i));
-        if (len <= 0)
-            break;
-        i += (size_t)len;
-    }
-    return i;
+    return run(s, false);
 }
 
 size_t xml_value_run(struct str s)
 {
-    size_t i = 0;
-
-    while (i < s.len) {
-        if (xml_char_is(s.p[i], XML_C_VALUE)) {
-            i++;
-            continue;
-        }
-        if ((unsigned char)s.p[i] < 0x80)
-            break;
-        int len = xml_char_length(str_make(s.p + i, s.len - i));
-        if (len <= 0)
-            break;
-        i += (size_t)len;
-    }
-    return i;
+    return run(s, true);
 }
 
 static int digit_value(char c)

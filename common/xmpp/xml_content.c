@@ -193,15 +193,21 @@ static enum xml_step read_special(struct xml_tree *t, struct xml_source *src)
     }
 }
 
+static void read_text(struct xml_tree *t, const struct xml_source *src)
+{
+    uint32_t run = (uint32_t)xml_text_run(str_make(src->bytes + t->pos, src->len - t->pos));
+
+    xml_tree_add_text(t, t->pos, t->pos + run);
+    t->pos += run;
+}
+
 enum xml_step xml_read_element(struct xml_tree *t, struct xml_source *src)
 {
     enum xml_step step = t->n_nodes == 0 ? xml_read_start_tag(t, src) : XML_TAKEN;
 
     while (step == XML_TAKEN && t->open != XML_NO_NODE) {
-        uint32_t run = (uint32_t)xml_text_run(str_make(src->bytes + t->pos, src->len - t->pos));
-
-        xml_tree_add_text(t, t->pos, t->pos + run);
-        t->pos += run;
+        if (t->pos < src->len && src->bytes[t->pos] != '<')
+            read_text(t, src);
         step = t->pos == src->len ? XML_CUT : read_special(t, src);
     }
     return step;

@@ -316,18 +316,18 @@ static bool is_same_name(const struct tag *tag, const struct xml_node_attr *a, c
 static enum xml_error resolve_attrs(const struct tag *tag)
 {
     struct xml_node *n = tag_node(tag);
-    struct xml_node_attr *attrs = tag->tree->attrs + n->first_attr;
 
-    for (size_t i = 0; i < n->n_attrs; i++) {
+    for (uint32_t i = n->first_attr; i < tag->tree->n_attrs; i++) {
+        struct xml_node_attr *a = &tag->tree->attrs[i];
         uint16_t depth;
 
-        if (attrs[i].prefix_len > 0) {
-            if (!find_prefix(tag, bytes_at(tag, attrs[i].name, attrs[i].prefix_len), &attrs[i].ns, &depth))
+        if (a->prefix_len > 0) {
+            if (!find_prefix(tag, bytes_at(tag, a->name, a->prefix_len), &a->ns, &depth))
                 return XML_BAD_NAMESPACE_PREFIX;
             reach(n, depth);
         }
-        for (size_t j = 0; j < i; j++) {
-            if (is_same_name(tag, &attrs[j], &attrs[i]))
+        for (uint32_t j = n->first_attr; j < i; j++) {
+            if (is_same_name(tag, &tag->tree->attrs[j], a))
                 return XML_NOT_WELL_FORMED;
         }
     }
@@ -373,29 +373,35 @@ static enum xml_error read_attrs(struct tag *tag)
     return error;
 }
 
-static enum xml_error end_tag(struct tag *tag)
+static bool read_tag_end(struct tag *tag, bool *ret_is_empty)
+{
+    *ret_is_empty = next_is(tag, '/');
+    tag->p += *ret_is_empty;
+    if (!next_is(tag, '>'))
+        return false;
+    tag->p++;
+    return true;
+}
+
+/* All is well: from here on the tree is changed for good. */
+static void open_element(struct tag *tag, bool is_empty)
 {
     struct xml_tree *t = tag->tree;
     struct xml_node *n = tag_node(tag);
-    bool is_empty = *tag->p == '/';
 
-    tag->p += is_empty;
-    if (!next_is(tag, '>'))
-        return XML_NOT_WELL_FORMED;
-    tag->p++;
     t->pos = place(tag);
     t->open = tag->node;
     n->scope = tag->scope;
     n->inner = t->pos;
     if (is_empty)
         xml_tree_close(t, t->pos, t->pos);
-    return XML_OK;
 }
 
 static enum xml_error parse(struct tag *tag)
 {
     enum xml_error error = begin_node(tag);
     uint32_t prefix_len, name_len;
+    bool is_empty;
 
     if (error == XML_OK && !read_qname(tag, &prefix_len, &name_len))
         error = XML_NOT_WELL_FORMED;
@@ -404,11 +410,15 @@ static enum xml_error parse(struct tag *tag)
     tag_node(tag)->prefix_len = prefix_len;
     tag_node(tag)->name_len = name_len;
     error = read_attrs(tag);
+    if (error == XML_OK && !read_tag_end(tag, &is_empty))
+        error = XML_NOT_WELL_FORMED;
     if (error == XML_OK)
         error = resolve_element(tag);
     if (error == XML_OK)
         error = resolve_attrs(tag);
-    return error == XML_OK ? end_tag(tag) : error;
+    if (error == XML_OK)
+        open_element(tag, is_empty);
+    return error;
 }
 
 enum xml_error xml_parse_start_tag(struct xml_tree *t, const struct xml_source *src)
