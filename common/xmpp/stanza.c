@@ -2,8 +2,8 @@
 
 #include "common/mem.h"
 #include "common/xmpp/ns.h"
+#include "common/xmpp/xml_copy.h"
 #include "common/xmpp/xml_reader.h"
-#include "common/xmpp/xml_writer.h"
 
 #define BIT(kind) (1u << (kind))
 
@@ -135,13 +135,10 @@ void stanza_unref(struct stanza **st)
 
 /* Writing. */
 
-static void put_attr_opt(struct buf *out, struct str name_and_quote, struct str value)
+static void put_attr_opt(struct buf *out, struct str name, struct str value)
 {
-    if (value.len == 0)
-        return;
-    buf_append_str(out, name_and_quote);
-    xml_escape(out, value);
-    buf_append_char(out, '\'');
+    if (value.len > 0)
+        xml_copy_new_attr(out, name, value);
 }
 
 /* Those that are written from the fields of the stanza. */
@@ -152,22 +149,6 @@ static bool is_rewritten(const struct xml_attr *a)
     return str_eq(a->name, STR("from")) || str_eq(a->name, STR("to"));
 }
 
-static void write_start_tag(struct buf *out, const struct stanza *st, struct str to)
-{
-    const struct xml_element *root = st->root;
-
-    buf_append_char(out, '<');
-    xml_put_name(out, root);
-    xml_put_context(out, root, NS_CLIENT);
-    for (size_t i = 0; i < root->n_attrs; i++) {
-        if (!is_rewritten(&root->attrs[i]))
-            xml_put_parsed_attr(out, &root->attrs[i]);
-    }
-    put_attr_opt(out, STR(" from='"), st->from.full);
-    put_attr_opt(out, STR(" to='"), to.len > 0 ? to : st->to.full);
-    put_attr_opt(out, STR(" xml:lang='"), st->lang);
-}
-
 void stanza_write(struct buf *out, const struct stanza *st, struct str to)
 {
     stanza_write_with(out, st, to, STR(""));
@@ -175,17 +156,18 @@ void stanza_write(struct buf *out, const struct stanza *st, struct str to)
 
 void stanza_write_with(struct buf *out, const struct stanza *st, struct str to, struct str extra)
 {
-    write_start_tag(out, st, to);
-    if (st->root->inner.len == 0 && extra.len == 0) {
-        buf_append_cstr(out, "/>");
-        return;
+    const struct xml_element *root = st->root;
+
+    xml_copy_name(out, root);
+    xml_copy_context(out, root, NS_CLIENT);
+    for (size_t i = 0; i < root->n_attrs; i++) {
+        if (!is_rewritten(&root->attrs[i]))
+            xml_copy_attr(out, root, &root->attrs[i]);
     }
-    buf_append_char(out, '>');
-    buf_append_str(out, st->root->inner);
-    buf_append_str(out, extra);
-    buf_append_cstr(out, "</");
-    xml_put_name(out, st->root);
-    buf_append_char(out, '>');
+    put_attr_opt(out, STR("from"), st->from.full);
+    put_attr_opt(out, STR("to"), to.len > 0 ? to : st->to.full);
+    put_attr_opt(out, STR("xml:lang"), st->lang);
+    xml_copy_content(out, root, extra);
 }
 
 const char *stanza_type_name(enum stanza_type type)

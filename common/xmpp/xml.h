@@ -9,7 +9,7 @@
 
 struct xml_attr {
     struct str name;   /* local name */
-    struct str prefix; /* as written; empty for nearly all attributes */
+    struct str prefix; /* as written; empty for nearly all, but in any case points at where the attribute begins */
     struct str ns;     /* empty for attributes without a prefix; for xml:lang that of the prefix xml */
     struct str value;  /* decoded */
 };

@@ -4,7 +4,7 @@
 
 #include "common/utf8.h"
 #include "common/xmpp/xml_chars.h"
-#include "common/xmpp/xml_tree.h"
+#include "common/xmpp/xml_copy.h"
 
 /* Escaping. */
 
@@ -103,11 +103,7 @@ void xml_end(struct xml_writer *w)
 void xml_put_attr(struct xml_writer *w, const char *name, struct str value)
 {
     assert(w->in_tag);
-    buf_append_char(w->out, ' ');
-    buf_append_cstr(w->out, name);
-    buf_append_cstr(w->out, "='");
-    xml_escape(w->out, value);
-    buf_append_char(w->out, '\'');
+    xml_copy_new_attr(w->out, str_of(name), value);
 }
 
 void xml_put_attr_u64(struct xml_writer *w, const char *name, uint64_t value)
@@ -153,138 +149,8 @@ void xml_put_raw(struct xml_writer *w, struct str xml)
     buf_append_str(w->out, xml);
 }
 
-/* Copies of parsed elements. */
-
-/* Declarations outside an element that something inside leans on. */
-enum { LEANED_ON_MAX = XML_BINDINGS_MAX + XML_ROOT_BINDINGS_MAX };
-struct leaned_on {
-    const struct xml_binding *bindings[LEANED_ON_MAX];
-    size_t n;
-};
-
-static void note_prefix(struct leaned_on *l, const struct xml_element *top, const struct xml_element *user,
-                        struct str prefix)
-{
-    const struct xml_binding *b = prefix.len > 0 ? xml_find_binding(user->scope, prefix) : NULL;
-
-    if (b == NULL || b->depth >= top->depth) /* the prefix `xml`; or declared inside */
-        return;
-    for (size_t i = 0; i < l->n; i++) {
-        if (l->bindings[i] == b)
-            return;
-    }
-    assert(l->n < LEANED_ON_MAX);
-    l->bindings[l->n++] = b;
-}
-
-/* The next in document order within `top`; NULL behind the last. */
-static const struct xml_element *next_inside(const struct xml_element *e, const struct xml_element *top)
-{
-    if (e->child != NULL)
-        return e->child;
-    while (e != top && e->next == NULL)
-        e = e->parent;
-    return e == top ? NULL : e->next;
-}
-
-static void find_leaned_on(struct leaned_on *l, const struct xml_element *top)
-{
-    for (const struct xml_element *e = top; e != NULL; e = next_inside(e, top)) {
-        note_prefix(l, top, e, e->prefix);
-        for (size_t i = 0; i < e->n_attrs; i++)
-            note_prefix(l, top, e, e->attrs[i].prefix);
-    }
-}
-
-static void declare(struct buf *out, const struct xml_binding *b)
-{
-    buf_append_cstr(out, b->prefix.len > 0 ? " xmlns:" : " xmlns");
-    buf_append_str(out, b->prefix);
-    buf_append_cstr(out, "='");
-    xml_escape(out, b->ns);
-    buf_append_char(out, '\'');
-}
-
-static struct str default_inside(const struct xml_element *e)
-{
-    return xml_find_binding(e->scope, STR(""))->ns;
-}
-
-void xml_put_context(struct buf *out, const struct xml_element *e, const char *context_ns)
-{
-    struct leaned_on l = {.n = 0};
-
-    if (!str_is(default_inside(e), context_ns))
-        declare(out, xml_find_binding(e->scope, STR("")));
-    for (const struct xml_binding *b = e->scope; b != NULL && b->depth == e->depth; b = b->outer) {
-        if (b->prefix.len > 0)
-            declare(out, b);
-    }
-    if (e->needs_context)
-        find_leaned_on(&l, e);
-    for (size_t i = 0; i < l.n; i++)
-        declare(out, l.bindings[i]);
-}
-
-static void put_qname(struct buf *out, struct str prefix, struct str name)
-{
-    if (prefix.len > 0) {
-        buf_append_str(out, prefix);
-        buf_append_char(out, ':');
-    }
-    buf_append_str(out, name);
-}
-
-void xml_put_name(struct buf *out, const struct xml_element *e)
-{
-    /* A prefix can go if the default namespace inside is the same. */
-    put_qname(out, str_eq(default_inside(e), e->ns) ? STR("") : e->prefix, e->name);
-}
-
-void xml_put_parsed_attr(struct buf *out, const struct xml_attr *a)
-{
-    buf_append_char(out, ' ');
-    put_qname(out, a->prefix, a->name);
-    buf_append_cstr(out, "='");
-    xml_escape(out, a->value);
-    buf_append_char(out, '\'');
-}
-
-/* Whether its own bytes mean the same where `context_ns` is the default namespace. */
-static bool can_be_copied(const struct xml_element *e, const char *context_ns)
-{
-    const struct xml_binding *of_stream = e->scope;
-
-    if (e->needs_context || !e->uses_stream_ns)
-        return !e->needs_context;
-    while (of_stream->outer != NULL)
-        of_stream = of_stream->outer; /* the root's default namespace is the last */
-    return str_is(of_stream->ns, context_ns);
-}
-
-static void put_anew(struct buf *out, const struct xml_element *e, const char *context_ns)
-{
-    buf_append_char(out, '<');
-    xml_put_name(out, e);
-    xml_put_context(out, e, context_ns);
-    for (size_t i = 0; i < e->n_attrs; i++)
-        xml_put_parsed_attr(out, &e->attrs[i]);
-    if (e->inner.len == 0) {
-        buf_append_cstr(out, "/>");
-        return;
-    }
-    buf_append_char(out, '>');
-    buf_append_str(out, e->inner);
-    buf_append_cstr(out, "</");
-    xml_put_name(out, e);
-    buf_append_char(out, '>');
-}
-
 void xml_put_element(struct xml_writer *w, const struct xml_element *e, const char *context_ns)
 {
     close_tag(w);
-    if (can_be_copied(e, context_ns))
-        buf_append_str(w->out, e->outer);
-    else
-        put_anew(w->out, e, context_ns);
+    xml_copy_element(w->out, e, context_ns);
 }

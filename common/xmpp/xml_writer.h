@@ -48,13 +48,4 @@ void xml_end(struct xml_writer *w);
 /* Escapes only; fit for text and for attribute values in either kind of quotes. */
 void xml_escape(struct buf *out, struct str text);
 
-/* [any] For who writes the tags of `e` anew, with other attributes, and copies its inner bytes: its name, with the
- * prefix if that is needed; and behind the name in the start tag the declarations without which the inner bytes, and
- * attributes with a prefix, would not mean the same where `context_ns` is the default namespace. (All are declared
- * once, on the outermost tag: so what an element leans on is never repeated for each of its descendants.) */
-void xml_put_name(struct buf *out, const struct xml_element *e);
-void xml_put_context(struct buf *out, const struct xml_element *e, const char *context_ns);
-/* [any] One attribute of a start tag, with a space before it. */
-void xml_put_parsed_attr(struct buf *out, const struct xml_attr *a);
-
 #endif
