@@ -58,6 +58,7 @@ struct harness {
     struct account *accounts;
     struct client *clients; /* client.c's */
     void *strophe;          /* client.c's */
+    bool has_ended_well;    /* as the test wanted it to */
     unsigned names;         /* how many were given out */
     size_t start_mark;      /* where in the log this run of the server begins */
 };
@@ -97,6 +98,8 @@ void harness_free(struct harness **h);
 void harness_start(struct harness *h);
 /* SIGTERM; it must end with 0 and without a complaint of a sanitizer. */
 void harness_stop(struct harness *h);
+/* Waits until it ends, which somebody has asked it to; likewise. */
+void harness_expect_end(struct harness *h);
 /* kill -9 */
 void harness_crash(struct harness *h);
 bool harness_is_running(struct harness *h);
