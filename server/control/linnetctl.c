@@ -89,8 +89,7 @@ struct option_row {
 
 #define FIELD(name) offsetof(struct ctl_options, name)
 static const struct option_row option_rows[] = {
-    {"config", "FILE", FIELD(config), 0,
-     "the server's configuration, which names its socket (or $LINNET_CONFIG; " CTL_DEFAULT_CONFIG ")"},
+    {"config", "FILE", FIELD(config), 0, "the server's configuration, which names its socket"},
     {"socket", "PATH", FIELD(socket), 0, "the server's control socket itself"},
     {"json", NULL, FIELD(json), 0, "answers for programs: one JSON value"},
     {"help", NULL, FIELD(help), 0, "this text, or that of a command"},
@@ -122,6 +121,8 @@ static void set_option(struct ctl_options *opt, const struct option_row *row, co
 
 /* ---- help ---- */
 
+enum { HELP_WIDTH = 79 };
+
 static void print_options(unsigned of)
 {
     for (size_t i = 0; i < ARRAY_LEN(option_rows); i++) {
@@ -149,6 +150,8 @@ static void print_help(void)
     printf("\n");
     print_options(0);
     printf("\nlinnetctl COMMAND --help says more of a command.\n\n"
+           "Without --config and --socket the configuration is the file that $LINNET_CONFIG names,\n"
+           "else " CTL_DEFAULT_CONFIG ".\n\n"
            "exit codes:\n"
            "  0  done\n"
            "  1  refused, or it did not work\n"
@@ -156,9 +159,29 @@ static void print_help(void)
            "  3  no server answers\n");
 }
 
+/* Lines of at most HELP_WIDTH columns; what begins a new line in the text does so here. */
+static void print_wrapped(const char *text)
+{
+    size_t column = 0;
+
+    while (*text != '\0') {
+        size_t len = strcspn(text, " \n");
+
+        if (column > 0 && column + 1 + len > HELP_WIDTH)
+            column = (size_t)printf("\n") - 1;
+        column += (size_t)printf("%s%.*s", column > 0 ? " " : "", (int)len, text);
+        text += len;
+        if (*text == '\n')
+            column = (size_t)printf("\n") - 1;
+        text += *text != '\0';
+    }
+    printf("\n");
+}
+
 static void print_command_help(const struct command *c)
 {
-    printf("usage: linnetctl %s%s%s\n\n%s\n", c->name, c->arguments[0] == '\0' ? "" : " ", c->arguments, c->help);
+    printf("usage: linnetctl %s%s%s\n\n", c->name, c->arguments[0] == '\0' ? "" : " ", c->arguments);
+    print_wrapped(c->help);
     if (c->takes != 0) {
         printf("\n");
         print_options(c->takes);

@@ -126,7 +126,7 @@ static const char *why_unreachable(int failure)
 {
     switch (failure) {
     case ENOENT:
-        return "no server runs that was started with this configuration: there is no such socket";
+        return "no server runs there: there is no such socket";
     case ECONNREFUSED:
         return "the server that made this socket has ended";
     case EACCES:

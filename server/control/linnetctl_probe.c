@@ -160,10 +160,12 @@ static void look(struct probe *p)
     struct sockaddr_storage peer;
     socklen_t len = sizeof(peer);
 
-    if (!is_reached(p, STEP_CONNECT) && p->socket >= 0 && getpeername(p->socket, (struct sockaddr *)&peer, &len) == 0)
-        reach(p, STEP_CONNECT);
     if (!is_reached(p, STEP_TLS) && !p->is_over && xmpp_conn_is_secured(p->conn))
         reach(p, STEP_TLS);
+    /* With direct TLS libstrophe does both in one go, and the time is that of both. */
+    else if (!is_reached(p, STEP_CONNECT) && !is_reached(p, STEP_TLS) && p->socket >= 0 &&
+             getpeername(p->socket, (struct sockaddr *)&peer, &len) == 0)
+        reach(p, STEP_CONNECT);
 }
 
 static long flags_of(const struct ctl_options *opt)
@@ -215,7 +217,7 @@ static enum step failed_step(const struct probe *p)
     return last;
 }
 
-static const char *guess_reason(enum step failed)
+static const char *guess_reason(const struct probe *p, enum step failed)
 {
     static const char *const guesses[STEPS] = {
         [STEP_CONNECT] = "the connection was refused, or nobody answers there",
@@ -226,6 +228,8 @@ static const char *guess_reason(enum step failed)
         [STEP_LOGOUT] = "the server did not close its stream",
     };
 
+    if (failed == STEP_LOGIN && !is_expected(p, STEP_TLS))
+        return "the login was refused, or the server wants TLS first";
     return guesses[failed];
 }
 
@@ -282,7 +286,7 @@ static enum ctl_exit report(const struct probe *p, const char *jid)
     const char *reason = p->reason;
 
     if (failed < STEPS && reason[0] == '\0')
-        reason = guess_reason(failed);
+        reason = guess_reason(p, failed);
     if (p->opt->json)
         report_json(p, jid, failed, reason);
     else
