@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -130,7 +131,7 @@ static void accounts_are_made_listed_changed_and_removed(void **state)
 
     assert_non_null(json_find(users->kind == JSON_ARRAY ? users : json_at(users, "users"), "jid", a->jid));
     json_free(&users);
-    expect_ctl(h, false, "exists", "x\n", "adduser", a->jid);
+    expect_ctl(h, false, "already", "x\n", "adduser", a->jid);
     expect_ctl(h, false, NULL, "x\n", "adduser", "not an address");
     expect_ctl(h, false, NULL, "x\n", "adduser", "somebody@unknown.example");
     expect_ctl(h, false, NULL, "\n", "adduser", "emptypassword@" DOMAIN);
@@ -141,10 +142,10 @@ static void accounts_are_made_listed_changed_and_removed(void **state)
     c = client_connect(h, a->jid, "changed", 0);
     assert_true(client_wait_login(c));
     expect_ctl(h, false, NULL, "x\n", "passwd", "nobody-at-all@" DOMAIN);
-    expect_ctl(h, true, NULL, NULL, "--yes", "deluser", a->jid);
+    expect_ctl(h, true, NULL, NULL, "deluser", "--yes", a->jid);
     client_expect_closed(c, "reset");
     assert_false(client_wait_login(client_connect(h, a->jid, "changed", 0)));
-    expect_ctl(h, false, NULL, NULL, "--yes", "deluser", a->jid);
+    expect_ctl(h, false, NULL, NULL, "deluser", "--yes", a->jid);
 }
 
 static void sessions_show_their_fields_as_they_are_now(void **state)
@@ -394,8 +395,9 @@ static void a_log_file_is_opened_anew_on_sigusr1_and_may_be_json(void **state)
     assert_true(process_start(&h->server, argv, stray));
     free(harness_log_wait(h, 0, "server.ready"));
     assert_int_equal(rename(h->log_path, moved), 0);
-    assert_true(file_write(h->log_path, "")); /* for the watch; the server opens the same name */
     process_signal(&h->server, SIGUSR1);
+    for (long until = now_ms() + test_patience_ms(); access(h->log_path, F_OK) != 0; (void)poll(NULL, 0, 5))
+        assert_true(now_ms() < until); /* the server makes it */
     process_signal(&h->server, SIGHUP);
     free(harness_log_wait(h, 0, "reload"));
     harness_stop(h);
@@ -455,8 +457,10 @@ static void probe_logs_in_and_says_how_long_each_step_took(void **state)
     const struct account *a = harness_account(h);
     char *port = text_format("%u", h->ports[HARNESS_STARTTLS]), *input = text_format("%s\n", a->password);
 
-    expect_ctl(h, true, NULL, input, "--address", "127.0.0.1", "--port", port, "--insecure", "probe", a->jid);
-    expect_ctl(h, false, NULL, "wrong\n", "--address", "127.0.0.1", "--port", port, "--insecure", "probe", a->jid);
+    expect_ctl(h, true, NULL, input, "probe", "--password-stdin", "--address", "127.0.0.1", "--port", port,
+               "--insecure", a->jid);
+    expect_ctl(h, false, NULL, "wrong\n", "probe", "--password-stdin", "--address", "127.0.0.1", "--port", port,
+               "--insecure", a->jid);
     free(port);
     free(input);
 }
