@@ -101,7 +101,7 @@ struct stanza *stanza_ref(struct stanza *st);
 void stanza_unref(struct stanza **st);
 
 /* [any] Writes it with st->from, and with `to` if that is not empty, else st->to; xml:lang if there is one. Content
- * goes out as the bytes that came in, unless it leans on its stream's prefixes. */
+ * goes out as the bytes that came in; prefixes of its stream that it leans on are declared on the start tag. */
 void stanza_write(struct buf *out, const struct stanza *st, struct str to);
 /* [any] The same with more content before the end tag (a <delay/>, a stanza-id): well-formed XML. */
 void stanza_write_with(struct buf *out, const struct stanza *st, struct str to, struct str extra);

@@ -1,6 +1,7 @@
 #include "common/xmpp/stanza.h"
 
-#include "common/xmpp/xml_writer.h"
+#include <pthread.h>
+
 #include "tests/unit/common/xml_feed.h"
 
 /* A stanza as a client of the usual stream sends it. */
@@ -249,6 +250,52 @@ static void the_last_reference_settles_the_stanza(void **state)
     stanza_unref(&none);
 }
 
+static _Atomic unsigned n_settled_by_threads;
+
+static void on_settled_by_a_thread(const struct stanza *st)
+{
+    n_settled_by_threads += str_eq(st->root->text, STR("<shared>"));
+}
+
+static void *write_and_let_go(void *own_reference)
+{
+    struct stanza *st = own_reference;
+    struct buf out = {0};
+
+    stanza_write(&out, st, STR("x@y"));
+    stanza_unref(&st);
+    buf_deinit(&out);
+    return NULL;
+}
+
+static void threads_that_share_a_stanza_settle_it_once(void **state)
+{
+    (void)state;
+    for (unsigned round = 1; round <= 50; round++) {
+        struct stanza *st = receive("<message id='1'>&lt;shared><stream:x/></message>");
+        pthread_t threads[4];
+
+        st->on_settled = on_settled_by_a_thread;
+        for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, write_and_let_go, stanza_ref(st)), 0);
+        stanza_unref(&st);
+        for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(n_settled_by_threads, round);
+    }
+}
+
+static void a_stanza_and_its_addresses_fit_into_the_one_block_of_its_arena(void **state)
+{
+    struct stanza *st = receive("<message to='juliet@capulet.example'><body>x</body></message>");
+
+    (void)state;
+    /* The room that the reader leaves is for this; a second block would be a second allocation for each stanza. */
+    assert_true(sizeof(*st) + sizeof("romeo@montague.example/orchard") < XML_ARENA_ROOM);
+    assert_true((uintptr_t)st > (uintptr_t)st->arena && (uintptr_t)st < (uintptr_t)st->root->outer.p);
+    stanza_unref(&st);
+}
+
 static void an_error_goes_back_with_the_same_id_and_swapped_addresses(void **state)
 {
     struct stanza *st = receive("<iq type='get' id='a&apos;b' to='d@e/&lt;'><query xmlns='u'/></iq>");
@@ -317,6 +364,8 @@ int main(void)
         cmocka_unit_test(what_was_written_is_read_back_as_it_was),
         cmocka_unit_test(bytes_that_are_not_one_stanza_are_a_damaged_record),
         cmocka_unit_test(the_last_reference_settles_the_stanza),
+        cmocka_unit_test(threads_that_share_a_stanza_settle_it_once),
+        cmocka_unit_test(a_stanza_and_its_addresses_fit_into_the_one_block_of_its_arena),
         cmocka_unit_test(an_error_goes_back_with_the_same_id_and_swapped_addresses),
         cmocka_unit_test(errors_results_and_what_is_no_stanza_are_never_answered),
         cmocka_unit_test(every_condition_has_a_name_and_one_of_the_five_types),
