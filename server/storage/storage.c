@@ -15,6 +15,7 @@
  *
  * Nothing orders a read against *later* writes or other reads: it shows one moment between its submission and its
  * answer. */
+#include "server/storage/health.h"
 #include "server/storage/inbox.h"
 
 #include <assert.h>
@@ -30,10 +31,10 @@ enum {
     GROUP_BYTES_MAX = 8 * 1024 * 1024,
     /* While commits fail and nobody writes, the writer itself looks whether they work again: a server that tells its
      * load balancer that it is not ready gets no traffic that would find out. */
-    PROBE_MS = 1000,
+    PROBE_MS = HEALTH_PAUSE_MS,
 };
 
-enum { LOG_ERROR, LOG_WARNING, LOG_INFO };
+enum { LOG_ERROR, LOG_WARNING }; /* see storage_options.log */
 
 struct read_job {
     struct storage_job job;
@@ -54,12 +55,6 @@ struct reader {
 struct lane {
     _Atomic unsigned writes_in_flight; /* [any] up by the submitter, down by the writer */
     char pad[60];                      /* so that workers do not share a cache line */
-};
-
-/* Something that works, or does not: an operator is told when that changes, not each time it is found to be so. */
-struct health {
-    const char *what;
-    atomic_bool is_failing; /* [storage threads] set; [any] read */
 };
 
 struct storage {
@@ -101,20 +96,6 @@ static void log_line(struct storage *s, int level, const char *event, const char
     (void)vsnprintf(details, sizeof(details), fmt, args);
     va_end(args);
     s->log(level, event, details);
-}
-
-static void note_health(struct storage *s, struct health *h, enum ln_err err, const char *detail)
-{
-    bool is_failing = err != LN_OK;
-
-    if (atomic_load_explicit(&h->is_failing, memory_order_relaxed) == is_failing)
-        return; /* the usual case costs no write to shared memory */
-    if (atomic_exchange(&h->is_failing, is_failing) == is_failing)
-        return;
-    if (is_failing)
-        log_line(s, LOG_ERROR, "storage.failing", "what=%s err=%s cause=\"%s\"", h->what, ln_err_name(err), detail);
-    else
-        log_line(s, LOG_INFO, "storage.healed", "what=%s", h->what);
 }
 
 /* Damage concerns single pages: other transactions and reads go on working, so this is not a state that heals. */
@@ -190,7 +171,7 @@ static void carry_out_read(struct storage *s, unsigned reader, struct read_job *
     if (rows->pub.err == LN_E_CORRUPT)
         note_damage(s, detail);
     else
-        note_health(s, &s->reading, rows->pub.err, detail);
+        health_note(&s->reading, rows->pub.err, detail, s->log);
     own_read->job.task.run = answer_read;
     executor_post(own_read->job.reply_to, &own_read->job.task);
 }
@@ -257,7 +238,7 @@ static void tidy(struct storage *s)
     char detail[BACKEND_DETAIL_SIZE] = "";
 
     if (s->backend->class->tidy != NULL)
-        note_health(s, &s->tidying, s->backend->class->tidy(s->backend, detail), detail);
+        health_note(&s->tidying, s->backend->class->tidy(s->backend, detail), detail, s->log);
 }
 
 static void note_group(struct storage *s, enum ln_err err, const char *detail)
@@ -272,7 +253,7 @@ static void note_group(struct storage *s, enum ln_err err, const char *detail)
     }
     if (is_damaged)
         note_damage(s, detail);
-    note_health(s, &s->writing, err, detail);
+    health_note(&s->writing, err, detail, s->log);
     atomic_fetch_add_explicit(&s->transactions, committed, memory_order_relaxed);
     atomic_fetch_add_explicit(&s->failures, refused, memory_order_relaxed);
     if (err == LN_OK)
@@ -319,7 +300,7 @@ static void probe(struct storage *s)
     char detail[BACKEND_DETAIL_SIZE] = "";
 
     if (s->backend->class->probe != NULL)
-        note_health(s, &s->writing, s->backend->class->probe(s->backend, detail), detail);
+        health_note(&s->writing, s->backend->class->probe(s->backend, detail), detail, s->log);
 }
 
 static void writer_main(void *arg)
@@ -398,10 +379,15 @@ void storage_read(struct storage *s, const struct storage_query *q, struct execu
 
 void storage_get_stats(const struct storage *s, struct storage_stats *ret)
 {
+    uint64_t in_flight = 0;
+
+    for (size_t i = 0; i < LANES; i++)
+        in_flight += atomic_load_explicit(&s->lanes[i].writes_in_flight, memory_order_relaxed);
     *ret = (struct storage_stats){
         .transactions = atomic_load_explicit(&s->transactions, memory_order_relaxed),
         .commits = atomic_load_explicit(&s->commits, memory_order_relaxed),
         .failures = atomic_load_explicit(&s->failures, memory_order_relaxed),
+        .in_flight = in_flight,
         .is_failing = atomic_load_explicit(&s->writing.is_failing, memory_order_relaxed),
     };
 }

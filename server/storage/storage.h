@@ -36,8 +36,8 @@ enum ln_err storage_open(const struct storage_options *opt, struct storage **ret
 /* [any but its own threads] Finishes what was submitted, then ends the threads and closes. Blocks; call after the
  * workers have stopped. Answers are still posted, so the executors must be alive. */
 void storage_close(struct storage **s);
-/* [any but its own threads, once nobody else submits] The first half of storage_close(): all that was submitted is carried out and
- * answered, the threads end. What is submitted from now on is answered with LN_E_CLOSED. Blocks. */
+/* [any but its own threads, once nobody else submits] The first half of storage_close(): all that was submitted is
+ * carried out and answered, the threads end. What is submitted from now on is answered with LN_E_CLOSED. Blocks. */
 void storage_stop(struct storage *s);
 
 /* ---- writing ---- */
@@ -118,7 +118,8 @@ struct storage_stats {
     uint64_t transactions; /* committed */
     uint64_t commits;      /* groups */
     uint64_t failures;     /* transactions refused because of the disk */
-    bool is_failing;       /* the last group could not be committed */
+    uint64_t in_flight;    /* transactions submitted and not answered yet: grows when the disk does not keep up */
+    bool is_failing;       /* commits fail, or did a second ago; ends by itself, also when nobody writes */
 };
 /* [any] */
 void storage_get_stats(const struct storage *s, struct storage_stats *ret);

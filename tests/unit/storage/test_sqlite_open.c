@@ -127,31 +127,42 @@ static void a_folder_whose_parent_is_missing_is_refused_by_name(void **state)
 
 /* ---- a second server, and operators ---- */
 
+/* Holds the database open until the other end of `stay` is closed, by the end of the test at the latest. */
+static void hold_open(struct harness *h, int ready, int stay)
+{
+    char byte;
+
+    if (harness_try_open(h) != LN_OK || write(ready, "r", 1) != 1)
+        _exit(1);
+    _exit(read(stay, &byte, 1) == 0 ? 0 : 1);
+}
+
 static void a_second_server_on_the_same_file_is_refused_and_told_whose_it_is(void **state)
 {
     struct harness *h = *state;
-    int ready[2], status;
+    int ready[2], stay[2], status;
     char byte, words[64];
 
     assert_int_equal(pipe(ready), 0);
+    assert_int_equal(pipe(stay), 0);
     pid_t pid = fork();
 
     assert_true(pid >= 0);
     if (pid == 0) {
-        if (harness_try_open(h) != LN_OK || write(ready[1], "r", 1) != 1)
-            _exit(1);
-        for (;;)
-            pause();
+        close(stay[1]);
+        hold_open(h, ready[1], stay[0]);
     }
     assert_int_equal(read(ready[0], &byte, 1), 1);
     snprintf(words, sizeof(words), "in use by another server (process %ld)", (long)pid);
     assert_refused(h, LN_E_EXISTS, words);
     kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
-    close(ready[0]);
-    close(ready[1]);
     harness_open(h); /* the lock died with its holder */
     put(h, ROMEO, "c", "k", "v");
+    for (int i = 0; i < 2; i++) {
+        close(ready[i]);
+        close(stay[i]);
+    }
 }
 
 static void another_name_of_the_same_file_does_not_help(void **state)
