@@ -302,6 +302,38 @@ static void a_prefix_declared_on_the_stream_root_reaches_the_recipient(void **st
     raw_free(&r);
 }
 
+/* Some clients end every line they send with a line feed; behind what restarts the stream it stands before the next
+ * header, where XML would allow none, though it belongs to the stream that has ended. */
+static void white_space_between_the_end_of_a_negotiation_and_the_next_header_does_no_harm(void **state)
+{
+    struct harness *h = *state;
+    const struct account *a = harness_account(h);
+    struct raw *r = raw_connect(h, HARNESS_STARTTLS);
+    char plain[200], *encoded;
+    int len = snprintf(plain, sizeof(plain), "%c%s%c%s", 0, a->user, 0, a->password);
+
+    encoded = base64_encode(plain, (size_t)len);
+    raw_send(r, HEADER "\n");
+    raw_expect_header(r);
+    raw_expect(r, "features");
+    raw_send(r, "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>\n");
+    raw_expect(r, "proceed");
+    assert_true(raw_start_tls(r, NULL));
+    raw_expect_new_stream(r);
+    raw_send(r, HEADER "\n");
+    raw_expect_header(r);
+    raw_expect(r, "features/mechanisms");
+    raw_send(r, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>%s</auth>\n", encoded);
+    raw_expect(r, "success");
+    raw_expect_new_stream(r);
+    raw_send(r, HEADER "\n");
+    raw_expect_header(r);
+    raw_expect(r, "features/bind");
+    raw_bind(r, NULL);
+    raw_free(&r);
+    free(encoded);
+}
+
 /* ---- STARTTLS ---- */
 
 static void what_was_pipelined_behind_starttls_in_the_clear_is_dropped(void **state)
@@ -598,6 +630,7 @@ int main(void)
         HARNESS_TEST(many_stanzas_in_one_packet_are_all_answered),
         HARNESS_TEST(prefixes_cdata_and_references_mean_what_they_should),
         HARNESS_TEST(a_prefix_declared_on_the_stream_root_reaches_the_recipient),
+        HARNESS_TEST(white_space_between_the_end_of_a_negotiation_and_the_next_header_does_no_harm),
         HARNESS_TEST(what_was_pipelined_behind_starttls_in_the_clear_is_dropped),
         HARNESS_TEST(starttls_inside_tls_is_refused),
         HARNESS_TEST(what_is_no_handshake_ends_the_connection),
