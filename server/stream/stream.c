@@ -461,6 +461,16 @@ static void on_xml_event(struct session *s, enum xml_event ev, struct xml_result
 
 /* ---- the connection's call-backs ---- */
 
+/* Clients that end every line with a line feed send one behind <auth/>, say; it belongs to the stream that has ended by then,
+ * and would be in the way of an XML declaration. */
+static void skip_space_before_header(const struct session *s, struct str *in)
+{
+    if (s->state != STREAM_WAIT_HEADER || xml_reader_is_partial(&s->reader))
+        return;
+    while (in->len > 0 && (*in->p == ' ' || *in->p == '\n' || *in->p == '\r' || *in->p == '\t'))
+        *in = str_make(in->p + 1, in->len - 1);
+}
+
 static void on_input(struct conn *c, struct str *in)
 {
     struct session *s = session_ref(conn_owner(c));
@@ -469,9 +479,9 @@ static void on_input(struct conn *c, struct str *in)
         s->is_pinged = false;
     while (in->len > 0 && s->type != SESSION_DESTROYED && s->state != STREAM_HANDSHAKE && !conn_is_held(s->conn)) {
         struct xml_result r = {0};
-        enum xml_event ev = xml_reader_next(&s->reader, s->worker->scratch, in, &r);
 
-        on_xml_event(s, ev, &r);
+        skip_space_before_header(s, in);
+        on_xml_event(s, xml_reader_next(&s->reader, s->worker->scratch, in, &r), &r);
     }
     /* What was pipelined in the clear behind <starttls/> is dropped (RFC 6120 section 5.4.3.3). */
     if (s->type == SESSION_DESTROYED || s->state == STREAM_HANDSHAKE)
