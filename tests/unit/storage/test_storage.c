@@ -104,6 +104,16 @@ static void a_domain_owns_documents_of_its_own(void **state)
     expect(h, load("linnet.example"), "settings/motd=hello");
 }
 
+static void the_empty_owner_is_one_like_any_other(void **state)
+{
+    struct harness *h = *state;
+
+    put(h, "", "server", "secret", "s");
+    put(h, ROMEO, "server", "secret", "his");
+    expect(h, get("", "server", "secret"), "secret=s");
+    expect(h, load(""), "server/secret=s");
+}
+
 /* ---- archives ---- */
 
 static void archive_entries_come_back_in_the_order_of_their_ids(void **state)
@@ -503,6 +513,7 @@ int main(void)
         ON_BOTH(loading_an_owner_gives_all_documents_but_no_archive),
         ON_BOTH(any_bytes_and_the_empty_value_are_kept),
         ON_BOTH(a_domain_owns_documents_of_its_own),
+        ON_BOTH(the_empty_owner_is_one_like_any_other),
         ON_BOTH(archive_entries_come_back_in_the_order_of_their_ids),
         ON_BOTH(an_archive_is_paged_by_the_last_id_seen),
         ON_BOTH(ids_reach_from_zero_to_the_largest_signed_number),
