@@ -271,17 +271,18 @@ static bool is_nonce_right(const struct scram *s, struct str nonce)
 /* `binding` is cbind-input: the gs2-header again, and with -PLUS the data of the channel. */
 static bool is_binding_right(const struct scram *s, struct str cbind_input, const struct scram_binding *binding)
 {
-    struct str data = STR("");
+    struct str data = STR(""), other = STR("");
 
     if (s->is_plus) {
         if (binding == NULL || binding->data.len == 0 || !str_eq(binding->type, s->said.cb_type))
             return false;
         data = binding->data;
+        other = binding->other;
     }
     if (!str_starts(cbind_input, s->gs2_header))
         return false;
     cbind_input = str_make(cbind_input.p + s->gs2_header.len, cbind_input.len - s->gs2_header.len);
-    return str_eq_secret(cbind_input, data);
+    return str_eq_secret(cbind_input, data) || (other.len > 0 && str_eq_secret(cbind_input, other));
 }
 
 /* ClientProof is ClientKey, hidden by what only who knows StoredKey can compute; StoredKey is a hash of ClientKey. */

@@ -46,6 +46,7 @@ void scram_fake_keys(enum scram_hash h, struct str username, const uint8_t secre
 struct scram_binding {
     struct str type; /* "tls-exporter", "tls-unique", "tls-server-end-point" */
     struct str data;
+    struct str other; /* data that is as good, where implementations differ; empty: none */
 };
 
 /* One exchange. */

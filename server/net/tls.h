@@ -80,6 +80,11 @@ bool tls_is_resumed(const struct tls *t);
 /* [pool, worker] Why a handshake failed, for logs. */
 const char *tls_error_text(const struct tls *t);
 
+/* RFC 9266 section 2 has "tls-exporter" made with a context of length zero, which TLS 1.2 tells from none (RFC 5705
+ * section 4), and clients are found that do the one or the other: both are as good, and TLS_EXPORTER_EMPTY names the
+ * second. */
+#define TLS_EXPORTER_EMPTY "tls-exporter with an empty context"
+
 /* [worker] Channel binding data (RFC 5929, RFC 9266): "tls-exporter", "tls-unique", "tls-server-end-point".
  * LN_E_NOT_FOUND: this connection cannot give it (tls-unique on 1.3; it and the exporter on 1.2 without extended master
  * secret; the end point for a signature without a hash), so it is not to be advertised. */

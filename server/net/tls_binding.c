@@ -18,13 +18,17 @@ void tls_on_master_secret(const unsigned char *master, size_t master_len, const 
     h->prf = prf;
 }
 
-/* RFC 5705 section 4, no context. */
-static bool make_exporter_1_2(struct tls *t)
+/* RFC 5705 section 4: without a context, and with one whose length, zero, takes two bytes behind the randoms. */
+static bool make_exporters_1_2(struct tls *t)
 {
     const struct tls_handshake *h = t->handshake;
+    uint8_t seed[sizeof(h->randoms) + 2] = {0};
 
-    return mbedtls_ssl_tls_prf(h->prf, h->master, h->master_len, EXPORTER_LABEL, h->randoms, sizeof(h->randoms),
-                               t->bindings.exporter, TLS_EXPORTER_LEN) == 0;
+    memcpy(seed, h->randoms, sizeof(h->randoms));
+    return mbedtls_ssl_tls_prf(h->prf, h->master, h->master_len, EXPORTER_LABEL, seed, sizeof(h->randoms),
+                               t->bindings.exporter, TLS_EXPORTER_LEN) == 0 &&
+           mbedtls_ssl_tls_prf(h->prf, h->master, h->master_len, EXPORTER_LABEL, seed, sizeof(seed),
+                               t->bindings.exporter_empty, TLS_EXPORTER_LEN) == 0;
 }
 
 /* RFC 5929 section 3: the first Finished message, which is the server's when the session was resumed; its contents as
@@ -47,19 +51,25 @@ void tls_bindings_make(struct tls *t)
 
     if (h->transcript.is_1_3) {
         t->bindings.has_exporter = compat_export_1_3(&t->ssl, EXPORTER_LABEL, t->bindings.exporter, TLS_EXPORTER_LEN);
+        memcpy(t->bindings.exporter_empty, t->bindings.exporter, TLS_EXPORTER_LEN);
         return;
     }
     /* Without the extended master secret two sessions can be made to share their secrets (RFC 7627 section 1): RFC 9266
      * section 2 forbids the exporter then, and tls-unique is no better off. */
     if (!h->transcript.has_extended_master_secret || h->master_len == 0)
         return;
-    t->bindings.has_exporter = make_exporter_1_2(t);
+    t->bindings.has_exporter = make_exporters_1_2(t);
     t->bindings.has_unique = make_unique(t);
 }
 
 static struct str peek_exporter(const struct tls *t)
 {
     return t->bindings.has_exporter ? str_make((const char *)t->bindings.exporter, TLS_EXPORTER_LEN) : STR("");
+}
+
+static struct str peek_exporter_empty(const struct tls *t)
+{
+    return t->bindings.has_exporter ? str_make((const char *)t->bindings.exporter_empty, TLS_EXPORTER_LEN) : STR("");
 }
 
 static struct str peek_unique(const struct tls *t)
@@ -77,6 +87,7 @@ static const struct {
     struct str (*peek)(const struct tls *t); /* empty: this connection has none */
 } binding_types[] = {
     {"tls-exporter", peek_exporter},
+    {TLS_EXPORTER_EMPTY, peek_exporter_empty},
     {"tls-unique", peek_unique},
     {"tls-server-end-point", peek_end_point},
 };

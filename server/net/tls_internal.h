@@ -49,6 +49,7 @@ struct tls_handshake {
 
 struct tls_bindings {
     uint8_t exporter[TLS_EXPORTER_LEN];
+    uint8_t exporter_empty[TLS_EXPORTER_LEN]; /* with a context of length zero; TLS 1.3 makes no difference */
     uint8_t unique[TLS_UNIQUE_LEN];
     bool has_exporter, has_unique;
 };

@@ -369,12 +369,14 @@ static void scram_first(struct session *s, struct str message)
 static void scram_final(struct session *s, struct str message)
 {
     struct sasl *x = s->sasl;
-    struct buf data = {0}, out = {0};
+    struct buf data = {0}, other = {0}, out = {0};
     struct scram_binding binding = {.type = x->cb_type};
     enum ln_err err;
 
     if (x->cb_type.len > 0 && has_binding(s, x->cb_type_mem, &data))
         binding.data = buf_str(&data);
+    if (str_is(x->cb_type, "tls-exporter") && has_binding(s, TLS_EXPORTER_EMPTY, &other))
+        binding.other = buf_str(&other);
     err = scram_client_final(x->scram, message, &binding, &out);
     if (err == LN_OK)
         succeed(s, buf_str(&out));
@@ -383,6 +385,7 @@ static void scram_final(struct session *s, struct str message)
     else
         fail_login(s);
     buf_deinit(&data);
+    buf_deinit(&other);
     buf_deinit(&out);
 }
 

@@ -427,7 +427,8 @@ static void what_the_client_says_of_channel_binding_must_fit_the_mechanism_and_t
 
 /* --- client-final --- */
 
-static const struct scram_binding exporter = {STR_INIT("tls-exporter"), STR_INIT("\x01\x02\0data of the channel")};
+static const struct scram_binding exporter = {.type = STR_INIT("tls-exporter"),
+                                              .data = STR_INIT("\x01\x02\0data of the channel")};
 
 #define HEADER_P      "p=tls-exporter,,"
 #define DATA_EXPORTER "\x01\x02\0data of the channel"
@@ -470,9 +471,10 @@ static void a_client_that_proves_itself_and_its_channel_gets_in(void **state)
 
 static void a_wrong_nonce_binding_or_proof_is_refused_though_the_rest_is_right(void **state)
 {
-    static const struct scram_binding empty = {STR_INIT("tls-exporter"), STR_INIT("")},
-                                      unique = {STR_INIT("tls-unique"), STR_INIT(DATA_EXPORTER)},
-                                      other = {STR_INIT("tls-exporter"), STR_INIT("\x01\x02\0data of the chanNel")};
+    static const struct scram_binding empty = {.type = STR_INIT("tls-exporter")},
+                                      unique = {.type = STR_INIT("tls-unique"), .data = STR_INIT(DATA_EXPORTER)},
+                                      other = {.type = STR_INIT("tls-exporter"),
+                                               .data = STR_INIT("\x01\x02\0data of the chanNel")};
     static const struct run runs[] = {
         /* nonces: without our part, without theirs, longer, another case */
         {.gs2_header = "n,,", .cbind_input = STR_INIT("n,,"), .nonce = "CLIENT"},
