@@ -381,8 +381,9 @@ void storage_get_stats(const struct storage *s, struct storage_stats *ret)
 {
     uint64_t in_flight = 0;
 
+    /* Acquire, and first: what is no longer in flight is among the others. */
     for (size_t i = 0; i < LANES; i++)
-        in_flight += atomic_load_explicit(&s->lanes[i].writes_in_flight, memory_order_relaxed);
+        in_flight += atomic_load_explicit(&s->lanes[i].writes_in_flight, memory_order_acquire);
     *ret = (struct storage_stats){
         .transactions = atomic_load_explicit(&s->transactions, memory_order_relaxed),
         .commits = atomic_load_explicit(&s->commits, memory_order_relaxed),

@@ -491,6 +491,37 @@ static void closing_finishes_all_that_was_submitted(void **state)
     storage_close(&h->storage); /* NULL is fine */
 }
 
+static void after_stopping_what_is_submitted_is_answered_as_closed(void **state)
+{
+    struct harness *h = *state;
+    struct outcome before;
+
+    submit(h, txn_put(ROMEO, "c", "k", "v"), &before);
+    storage_stop(h->storage);
+    assert_int_equal(await(h, &before), LN_OK);
+    assert_int_equal(commit(h, txn_put(ROMEO, "c", "k", "late")), LN_E_CLOSED);
+    assert_int_equal(read_error(h, get(ROMEO, "c", "k")), LN_E_CLOSED);
+    storage_stop(h->storage); /* twice is fine */
+}
+
+static void what_is_in_flight_is_counted_until_it_is_answered(void **state)
+{
+    struct harness *h = *state;
+    enum { N = 500 };
+    struct outcome outcomes[N];
+    struct storage_stats stats;
+
+    for (unsigned i = 0; i < N; i++)
+        submit(h, txn_append(ROMEO, "log", i, "x"), &outcomes[i]);
+    storage_get_stats(h->storage, &stats);
+    assert_true(stats.in_flight + stats.transactions >= N);
+    for (unsigned i = 0; i < N; i++)
+        assert_int_equal(await(h, &outcomes[i]), LN_OK);
+    storage_get_stats(h->storage, &stats);
+    assert_int_equal(stats.in_flight, 0);
+    assert_int_equal(stats.transactions, N);
+}
+
 static void a_back_end_that_does_not_exist_is_refused(void **state)
 {
     struct harness *h = *state;
@@ -536,6 +567,8 @@ int main(void)
         ON_BOTH(writes_are_answered_in_the_order_of_their_submission),
         ON_SQLITE(what_waits_while_a_commit_runs_shares_the_next_one),
         ON_BOTH(closing_finishes_all_that_was_submitted),
+        ON_BOTH(after_stopping_what_is_submitted_is_answered_as_closed),
+        ON_BOTH(what_is_in_flight_is_counted_until_it_is_answered),
         ON_BOTH(a_back_end_that_does_not_exist_is_refused),
     };
 
