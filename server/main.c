@@ -117,6 +117,10 @@ static bool reload(void *ctx, void (*on_change)(void *arg, const struct config_c
     struct tls_context *tls = NULL;
 
     (void)ctx;
+    if (app.is_draining) {
+        buf_append_cstr(messages, "the server is stopping");
+        return false;
+    }
     if (config_load(app.config_path, modules_names(), &read, messages) != LN_OK) {
         log_lines(LOG_LEVEL_ERROR, "reload.refused", messages);
         return false;
@@ -173,7 +177,7 @@ static void on_drain_look(uv_timer_t *t)
 
     if (connections_left() > 0 && !is_late)
         return;
-    app.has_been_cut = is_late;
+    app.has_been_cut = connections_left() > 0;
     (void)uv_timer_stop(t);
     uv_stop(&app.loop);
 }
@@ -204,6 +208,8 @@ static void on_signal(uv_signal_t *s, int number)
     (void)s;
     switch (number) {
     case SIGHUP:
+        if (app.is_draining)
+            break;
         notify_reloading();
         (void)reload(NULL, log_change, NULL, &messages);
         notify_ready();
@@ -212,17 +218,28 @@ static void on_signal(uv_signal_t *s, int number)
         log_reopen();
         break;
     default:
+        if (app.is_draining)
+            app.drain_until_ms = 0; /* asked for twice: now */
         begin_stop(NULL);
         break;
     }
     buf_deinit(&messages);
 }
 
+/* From the first moment on: asked to reload or to open the log again before there is anything to be done, a program
+ * would end. */
+static void ignore_signals(void)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk to us, not a reason to die */
+    (void)signal(SIGHUP, SIG_IGN);
+    (void)signal(SIGUSR1, SIG_IGN);
+}
+
 static void watch_signals(void)
 {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 
-    (void)signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
         (void)uv_signal_init(&app.loop, &app.signals[i]);
         (void)uv_signal_start(&app.signals[i], on_signal, numbers[i]);
@@ -325,7 +342,7 @@ static enum ln_err load_secret(void)
     return r.err;
 }
 
-static void start_server(void)
+static enum ln_err start_server(void)
 {
     struct server *s = &app.server;
 
@@ -340,10 +357,17 @@ static void start_server(void)
     atomic_init(&s->next_conn_id, 1);
     throttle_init(&app.throttle);
     hooks_start(modules, s);
-    for (unsigned i = 0; i < s->n_workers; i++)
-        (void)worker_new(s, i, app.config, app.tls);
-    for (unsigned i = 0; i < s->n_workers; i++)
-        worker_start(s->workers[i]);
+    for (unsigned i = 0; i < s->n_workers; i++) {
+        if (!worker_make(s, i, app.config, app.tls)) {
+            s->n_workers = i; /* these are to be stopped */
+            return LN_E_LIMIT;
+        }
+    }
+    for (unsigned i = 0; i < s->n_workers; i++) {
+        if (!worker_start(s->workers[i]))
+            return LN_E_LIMIT;
+    }
+    return LN_OK;
 }
 
 /* Answers that come when the loops have ended may lead to others, on other workers: until nobody has anything left. */
@@ -371,7 +395,6 @@ static void stop_server(void)
     for (unsigned i = 0; i < s->n_workers; i++)
         worker_free(&s->workers[i]);
     (void)run_control_inbox();
-    storage_close(&s->storage);
     free(s->workers);
 }
 
@@ -401,77 +424,97 @@ static const struct control_callbacks control_callbacks = {
     .config = current_config,
 };
 
-/* From the listeners on: the server is there. */
+/* From the listeners on the server is there. False: `error` says why not. */
+static bool open_doors(char error[CONTROL_SOCKET_ERROR_SIZE])
+{
+    app.server.pool = pool_new(count_or_cpus(app.config->server.crypto_threads), POOL_WAITING_MAX);
+    if (app.server.pool == NULL || start_server() != LN_OK) {
+        (void)snprintf(error, CONTROL_SOCKET_ERROR_SIZE,
+                       "too few file descriptors or threads for the workers (ulimit -n, ulimit -u)");
+        return false;
+    }
+    watch_signals();
+    return acceptor_open(&app.loop, &app.server, app.config, &app.acceptor, error) == LN_OK &&
+           control_socket_open(&app.loop, &app.server, &control_callbacks, app.config->control.socket, error) == LN_OK;
+}
+
 static int serve(void)
 {
     char error[CONTROL_SOCKET_ERROR_SIZE] = "";
-    int status = EXIT_SUCCESS;
+    bool is_open = open_doors(error);
 
-    if (acceptor_open(&app.loop, &app.server, app.config, &app.acceptor, error) != LN_OK ||
-        control_socket_open(&app.loop, &app.server, &control_callbacks, app.config->control.socket, error) != LN_OK) {
-        log_error(LOG_CONTROL, 0, "server.failed", F_CSTR("why", error));
-        status = EXIT_FAILURE;
-    } else {
-        watch_signals();
+    if (is_open) {
         log_info(LOG_CONTROL, 0, "server.ready", F_CSTR("version", LINNET_VERSION),
                  F_U64("workers", app.server.n_workers), F_U64("hosts", app.config->n_hosts),
                  F_CSTR("config", app.config_path), F_I64("pid", getpid()));
         notify_ready();
         (void)uv_run(&app.loop, UV_RUN_DEFAULT);
+    } else {
+        log_error(LOG_CONTROL, 0, "server.failed", F_CSTR("why", error));
     }
     control_socket_close();
     acceptor_close(app.acceptor);
     stop_server();
-    uv_walk(&app.loop, close_handle, NULL);
-    (void)uv_run(&app.loop, UV_RUN_DEFAULT);
-    acceptor_free(&app.acceptor);
-    if (status == EXIT_SUCCESS)
+    if (is_open)
         log_info(LOG_CONTROL, 0, "server.stopped", F_BOOL("in_time", !app.has_been_cut));
-    return status;
+    return is_open ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* Certificates, storage, secret: what has to be there before the first thread. False: it was logged why not. */
+static bool open_stores(void)
+{
+    struct buf messages = {0};
+    char error[512] = "";
+    enum ln_err err;
+
+    if (app.config->tls.ticket_lifetime_s > 0)
+        app.tickets = tls_tickets_new((uint32_t)app.config->tls.ticket_lifetime_s);
+    err = certificates_load(app.config, app.tickets, &app.tls, &messages);
+    log_lines(err == LN_OK ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "certificates.note", &messages);
+    buf_deinit(&messages);
+    if (err != LN_OK)
+        return false;
+    err = open_storage(error);
+    if (err == LN_OK && (err = load_secret()) != LN_OK)
+        (void)snprintf(error, sizeof(error), "%s: cannot be written or read: %s", app.config->storage.path,
+                       ln_err_name(err));
+    if (err != LN_OK)
+        log_error(LOG_STORAGE, 0, "server.failed", F_CSTR("why", error));
+    return err == LN_OK;
+}
+
+static bool open_loop(void)
+{
+    mpsc_init(&app.control.inbox);
+    app.control.executor.post = post_to_control;
+    return uv_loop_init(&app.loop) == 0 && uv_async_init(&app.loop, &app.control.wake, on_control_wake) == 0 &&
+           uv_timer_init(&app.loop, &app.drain_timer) == 0;
 }
 
 static int run(void)
 {
     struct log_options log_options = config_log_options(app.config);
-    struct buf messages = {0};
     char error[512] = "";
-    enum ln_err err;
     int status = EXIT_FAILURE;
 
+    ignore_signals();
     config_apply_log_levels(app.config);
     if (log_start(&log_options, error) != LN_OK)
         return fail(error);
     raise_file_limit();
-    app.tickets = tls_tickets_new((uint32_t)app.config->tls.ticket_lifetime_s);
-    err =
-        certificates_load(app.config, app.config->tls.ticket_lifetime_s > 0 ? app.tickets : NULL, &app.tls, &messages);
-    log_lines(err == LN_OK ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "certificates.note", &messages);
-    (void)uv_loop_init(&app.loop);
-    mpsc_init(&app.control.inbox);
-    app.control.executor.post = post_to_control;
-    (void)uv_async_init(&app.loop, &app.control.wake, on_control_wake);
-    (void)uv_timer_init(&app.loop, &app.drain_timer);
-    if (err == LN_OK) {
-        err = open_storage(error);
-        if (err == LN_OK && (err = load_secret()) != LN_OK)
-            (void)snprintf(error, sizeof(error), "%s: cannot be written or read: %s", app.config->storage.path,
-                           ln_err_name(err));
-        if (err != LN_OK)
-            log_error(LOG_STORAGE, 0, "server.failed", F_CSTR("why", error));
+    if (!open_loop()) {
+        log_stop();
+        return fail("no event loop: too few file descriptors? (ulimit -n)");
     }
-    if (err == LN_OK) {
-        app.server.pool = pool_new(count_or_cpus(app.config->server.crypto_threads), POOL_WAITING_MAX);
-        start_server();
+    if (open_stores())
         status = serve();
-    } else {
-        storage_close(&app.server.storage);
-        uv_walk(&app.loop, close_handle, NULL);
-        (void)uv_run(&app.loop, UV_RUN_DEFAULT);
-    }
+    storage_close(&app.server.storage);
+    uv_walk(&app.loop, close_handle, NULL);
+    (void)uv_run(&app.loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&app.loop);
+    acceptor_free(&app.acceptor);
     tls_context_unref(&app.tls);
     tls_tickets_free(&app.tickets);
-    buf_deinit(&messages);
     log_stop();
     return status;
 }
@@ -489,8 +532,9 @@ static void print_help(FILE *to)
           "      --version       print the version and exit\n"
           "  -h, --help          print this and exit\n"
           "\n"
-          "Signals: TERM and INT stop it in order, HUP reads the configuration and the certificates\n"
-          "again, USR1 opens the log file again. linnetctl makes accounts and looks inside.\n"
+          "Signals: TERM and INT stop it in order, a second time without waiting for clients; HUP\n"
+          "reads the configuration and the certificates again, USR1 opens the log file again.\n"
+          "linnetctl makes accounts and looks inside.\n"
           "\n"
           "Exit status: 0 stopped in order; 1 could not start (the log says why); 2 wrong arguments.\n",
           to);
