@@ -20,6 +20,7 @@ static const char *const usual_settings[] = {
     "server.shutdown_s = 5",
     "log.level = \"debug\"",
     "proxy.trusted_networks = [\"127.0.0.0/8\"]",
+    "sasl.iterations = 4096",
     "sasl.failure_delay_ms = 0",
     "sasl.failures_per_window = 1000",
     NULL,
@@ -270,6 +271,8 @@ void harness_start(struct harness *h)
     current = h;
     h->start_mark = harness_log_mark(h);
     h->has_ended_well = false;
+    for (struct account *a = h->accounts; a != NULL; a = a->next)
+        a->spare_on = 0; /* homes are dealt anew with each start */
     h->server.in_child = h->options.in_child;
     if (!process_start(&h->server, argv, h->log_path))
         test_fail("%s cannot be started", LINNET_BINARY);

@@ -42,6 +42,7 @@ struct account {
     char *jid; /* bare */
     char *user;
     char *password;
+    unsigned spare_on; /* 1 + the worker it lives on, when nobody uses it; see harness_login_on() */
     struct account *next;
 };
 
