@@ -14,20 +14,19 @@
 #include "server/net/throttle.h"
 
 enum {
-    ACCEPTS_A_TURN = 64,   /* so that one listener cannot keep the others waiting */
-    PROXY_TIMEOUT_S = 5,   /* a balancer sends its header with its first packet */
-    ACCEPT_PAUSE_MS = 200, /* when the process is out of file descriptors */
-    PENDING_MAX = 4096,    /* connections whose header is awaited */
+    ACCEPTS_A_TURN = 64,    /* so that one listener cannot keep the others waiting */
+    PROXY_TIMEOUT_S = 5,    /* a balancer sends its header with its first packet */
+    ACCEPT_PAUSE_MS = 1000, /* when the process is out of file descriptors */
+    PENDING_MAX = 4096,     /* connections whose header is awaited */
 };
 
 struct listener {
     uv_poll_t poll;
+    uv_timer_t retry; /* ends a pause */
     struct acceptor *acceptor;
     int fd;
     enum conn_security security;
     bool wants_proxy;
-    char address[INET6_ADDRSTRLEN];
-    uint16_t port;
 };
 
 /* A connection whose PROXY header has not come yet. */
@@ -211,7 +210,6 @@ static void on_pending_readable(uv_poll_t *h, int status, int events)
     ssize_t n;
     int more;
 
-    (void)events;
     n = status < 0 ? 0 : recv(p->fd, bytes, sizeof(bytes), MSG_PEEK);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -227,6 +225,10 @@ static void on_pending_readable(uv_poll_t *h, int status, int events)
         refuse_pending(p, "not a PROXY header");
         return;
     case PROXY_NEED_MORE:
+        if ((events & UV_DISCONNECT) != 0) { /* no more will come, and we would be told so without end */
+            refuse_pending(p, "closed within the header");
+            return;
+        }
         /* Be woken when there is more than was seen, not again and again for the same bytes. */
         more = (int)n + 1;
         (void)setsockopt(p->fd, SOL_SOCKET, SO_RCVLOWAT, &more, sizeof(more));
@@ -285,22 +287,16 @@ static void accept_again(uv_timer_t *t)
 {
     struct listener *l = t->data;
 
-    if (!l->acceptor->is_stopped)
-        (void)uv_poll_start(&l->poll, UV_READABLE, on_acceptable);
-    uv_close((uv_handle_t *)t, (uv_close_cb)(void (*)(void))free);
+    (void)uv_poll_start(&l->poll, UV_READABLE, on_acceptable);
 }
 
 /* Out of descriptors: the kernel holds the connection, and would tell us of it without end. */
 static void pause_accepting(struct listener *l)
 {
-    uv_timer_t *t = mem_zalloc(sizeof(*t));
-
     log_error(LOG_NET, 0, "accept.failed", F_CSTR("why", strerror(errno)),
               F_CSTR("mend", "raise the limit on open files (ulimit -n, LimitNOFILE)"));
     (void)uv_poll_stop(&l->poll);
-    (void)uv_timer_init(l->acceptor->loop, t);
-    t->data = l;
-    (void)uv_timer_start(t, accept_again, ACCEPT_PAUSE_MS, 0);
+    (void)uv_timer_start(&l->retry, accept_again, ACCEPT_PAUSE_MS, 0);
 }
 
 static void on_acceptable(uv_poll_t *h, int status, int events)
@@ -401,26 +397,28 @@ static const enum conn_security security_of[] = {
 static enum ln_err open_listener(struct acceptor *a, struct listener *l, const struct config_listener *c,
                                  char *ret_error)
 {
+    uint16_t port;
+
     l->acceptor = a;
     l->security = security_of[c->tls];
     l->wants_proxy = c->proxy_protocol == CONFIG_PROXY_REQUIRED;
-    (void)snprintf(l->address, sizeof(l->address), "%s", c->address);
     l->fd = open_socket(c);
     if (l->fd < 0) {
         (void)snprintf(ret_error, 256, "cannot listen on %s port %u: %s%s", c->address, (unsigned)c->port,
                        strerror(errno), errno == EADDRINUSE ? " (is another server running?)" : "");
         return LN_E_IO;
     }
-    l->port = bound_port(l->fd);
+    port = bound_port(l->fd);
     if (uv_poll_init(a->loop, &l->poll, l->fd) != 0) {
-        (void)snprintf(ret_error, 256, "cannot watch the listener on port %u", (unsigned)l->port);
+        (void)snprintf(ret_error, 256, "cannot watch the listener on port %u", (unsigned)port);
         (void)close(l->fd);
         l->fd = -1;
         return LN_E_IO;
     }
-    l->poll.data = l;
+    (void)uv_timer_init(a->loop, &l->retry);
+    l->poll.data = l->retry.data = l;
     (void)uv_poll_start(&l->poll, UV_READABLE, on_acceptable);
-    log_info(LOG_NET, 0, "listener.open", F_CSTR("address", l->address), F_U64("port", l->port),
+    log_info(LOG_NET, 0, "listener.open", F_CSTR("address", c->address), F_U64("port", port),
              F_CSTR("tls", config_names_tls_mode[c->tls]), F_BOOL("proxy", l->wants_proxy));
     return LN_OK;
 }
@@ -463,12 +461,15 @@ void acceptor_stop_listening(struct acceptor *a)
     for (size_t i = 0; i < a->n_listeners; i++) {
         (void)uv_poll_stop(&a->listeners[i].poll);
         uv_close((uv_handle_t *)&a->listeners[i].poll, NULL);
+        uv_close((uv_handle_t *)&a->listeners[i].retry, NULL);
         (void)close(a->listeners[i].fd);
     }
 }
 
 void acceptor_close(struct acceptor *a)
 {
+    if (a == NULL)
+        return;
     acceptor_stop_listening(a);
     uv_close((uv_handle_t *)&a->ticker, NULL);
 }
@@ -487,15 +488,4 @@ void acceptor_free(struct acceptor **own_a)
     config_unref(&a->config);
     free(a->listeners);
     free(a);
-}
-
-uint64_t acceptor_connections(const struct acceptor *a)
-{
-    return a->connections;
-}
-
-void acceptor_describe(const struct acceptor *a, struct buf *out)
-{
-    for (size_t i = 0; i < a->n_listeners; i++)
-        buf_printf(out, "address=%s port=%u\n", a->listeners[i].address, (unsigned)a->listeners[i].port);
 }

@@ -6,7 +6,6 @@
 #ifndef LINNET_SERVER_NET_ACCEPTOR_H
 #define LINNET_SERVER_NET_ACCEPTOR_H
 
-#include "common/buf.h"
 #include "common/err.h"
 #include "server/net/worker.h"
 
@@ -21,13 +20,8 @@ enum ln_err acceptor_open(uv_loop_t *loop, struct server *server, struct config 
 void acceptor_set_config(struct acceptor *a, struct config *config);
 /* Stops listening; connections that were accepted go on. */
 void acceptor_stop_listening(struct acceptor *a);
-/* Ends. Its loop must run once more after, to let handles close; free it then. */
+/* Ends. Its loop must run once more after, to let handles close; free it then. NULL is fine. */
 void acceptor_close(struct acceptor *a);
 void acceptor_free(struct acceptor **a);
-
-/* Connections that are open, on any worker. */
-uint64_t acceptor_connections(const struct acceptor *a);
-/* A line "address=... port=... tls=..." for each listener. */
-void acceptor_describe(const struct acceptor *a, struct buf *out);
 
 #endif

@@ -36,7 +36,7 @@ enum conn_phase {
 };
 
 struct conn {
-    uv_poll_t poll; /* valid while `is_polled` was ever set; closed before the memory goes */
+    uv_poll_t poll; /* closed before the memory goes; poll.data is NULL when there is no handle */
     struct worker *w;
     const struct conn_events *events;
     void *owner;
@@ -46,10 +46,13 @@ struct conn {
     struct task *gone;
     struct buf out;        /* plain text to be sent */
     struct buf clear;      /* what was queued before STARTTLS: goes out before any TLS byte */
-    struct buf pending_in; /* plain text that the owner has not taken yet */
+    size_t written;        /* of the first of these that is not empty (what is in TLS records too): already sent */
+    struct buf pending_in; /* plain text that the owner has not taken yet; nothing is read meanwhile */
+    size_t taken;          /* of pending_in: already taken */
     size_t out_max;
     uint64_t id;
     uint64_t last_input_ms;
+    uint64_t bytes_sent; /* handed to the socket, on this worker */
     struct conn *next, **prev;             /* worker->conns */
     struct conn *next_dirty, **prev_dirty; /* worker->dirty, or none */
     struct conn *next_resumed, **prev_resumed;
@@ -63,7 +66,6 @@ struct conn {
     bool lost_told;
     bool wants_write; /* the socket's buffer is full */
     bool is_secured;
-    bool is_direct;
     uint8_t security;
 };
 
@@ -72,14 +74,17 @@ struct conn_parcel {
     struct executor *gone_to;
     struct task *gone;
     struct buf out, clear, pending_in;
+    size_t written, taken;
     uint64_t id;
     struct sockaddr_storage peer;
     int fd;
+    uint8_t lost;
     bool is_secured;
     uint8_t security;
 };
 
 static void on_poll(uv_poll_t *h, int status, int events);
+static bool may_read(const struct conn *c);
 static void conn_update_poll(struct conn *c);
 static void on_conn_timer(struct wheel_timer *t);
 static void read_records(struct conn *c);
@@ -135,24 +140,6 @@ struct conn_parcel *conn_parcel_new(int own_fd, const struct sockaddr_storage *p
     return p;
 }
 
-void conn_parcel_free(struct conn_parcel **own_p)
-{
-    struct conn_parcel *p = *own_p;
-
-    *own_p = NULL;
-    if (p == NULL)
-        return;
-    if (p->fd >= 0)
-        (void)close(p->fd);
-    tls_free(&p->tls);
-    buf_deinit(&p->out);
-    buf_deinit(&p->clear);
-    buf_deinit(&p->pending_in);
-    if (p->gone != NULL)
-        executor_post(p->gone_to, p->gone);
-    free(p);
-}
-
 struct conn *conn_from_parcel(struct worker *w, struct conn_parcel *own_parcel)
 {
     struct conn *c = mem_zalloc(sizeof(*c));
@@ -166,6 +153,9 @@ struct conn *conn_from_parcel(struct worker *w, struct conn_parcel *own_parcel)
     c->out = own_parcel->out;
     c->clear = own_parcel->clear;
     c->pending_in = own_parcel->pending_in;
+    c->written = own_parcel->written;
+    c->taken = own_parcel->taken;
+    c->lost = own_parcel->lost;
     c->id = own_parcel->id;
     c->peer = own_parcel->peer;
     c->is_secured = own_parcel->is_secured;
@@ -254,9 +244,12 @@ struct conn_parcel *conn_take_parcel(struct conn **own_c)
                               .out = c->out,
                               .clear = c->clear,
                               .pending_in = c->pending_in,
+                              .written = c->written,
+                              .taken = c->taken,
                               .id = c->id,
                               .peer = c->peer,
                               .fd = c->fd,
+                              .lost = c->lost,
                               .is_secured = c->is_secured,
                               .security = c->security};
     c->tls = NULL;
@@ -265,6 +258,12 @@ struct conn_parcel *conn_take_parcel(struct conn **own_c)
     c->gone = NULL;
     retire(c);
     return p;
+}
+
+/* One that closed its side may still read, and one whose TLS failed gets the alert. */
+static bool has_nobody_to_write_to(const struct conn *c)
+{
+    return c->lost != 0 && c->lost != CONN_EOF + 1 && c->lost != CONN_TLS_FAILED + 1;
 }
 
 void conn_close(struct conn **own_c)
@@ -279,8 +278,7 @@ void conn_close(struct conn **own_c)
     c->owner = NULL;
     buf_deinit(&c->pending_in);
     LIST_REMOVE(c, next_resumed, prev_resumed);
-    /* One that broke has nobody to write to. */
-    if (c->lost != 0 && c->lost != CONN_EOF + 1 && c->lost != CONN_TLS_FAILED + 1) {
+    if (has_nobody_to_write_to(c)) {
         end_now(c);
         return;
     }
@@ -317,9 +315,9 @@ size_t conn_out_bytes(const struct conn *c)
 {
     size_t n = c->out.len + c->clear.len;
 
-    if (c->is_secured)
+    if (c->tls != NULL && c->handshake == NULL)
         n += tls_output(c->tls)->len;
-    return n;
+    return n > c->written ? n - c->written : 0;
 }
 
 struct buf *conn_out(struct conn *c)
@@ -357,13 +355,18 @@ void conn_cut(struct conn *c)
     mark_lost(c, CONN_SLOW);
 }
 
-bool conn_is_acknowledged(const struct conn *c)
+uint64_t conn_bytes_sent(const struct conn *c)
+{
+    return c->bytes_sent;
+}
+
+uint64_t conn_bytes_acknowledged(const struct conn *c)
 {
     int unacked = 0;
 
-    if (c->fd < 0 || conn_out_bytes(c) > 0 || ioctl(c->fd, SIOCOUTQ, &unacked) != 0)
-        return false;
-    return unacked == 0;
+    if (c->fd < 0 || ioctl(c->fd, SIOCOUTQ, &unacked) != 0 || (uint64_t)unacked > c->bytes_sent)
+        return 0;
+    return c->bytes_sent - (uint64_t)unacked;
 }
 
 void conn_set_out_limit(struct conn *c, size_t out_bytes_max)
@@ -371,13 +374,15 @@ void conn_set_out_limit(struct conn *c, size_t out_bytes_max)
     c->out_max = out_bytes_max;
 }
 
-/* Writes from the front of `b`. False: the socket takes no more now, or failed. */
+/* Writes what of `b` was not written yet. False: the socket takes no more now, or failed. Written bytes are removed
+ * when they are the greater half: moving the rest up each time would let a slow reader of a long queue cost its square.
+ */
 static bool write_some(struct conn *c, struct buf *b)
 {
-    size_t done = 0;
+    size_t before = c->written;
 
-    while (done < b->len) {
-        ssize_t n = send(c->fd, b->p + done, b->len - done, MSG_NOSIGNAL);
+    while (c->written < b->len) {
+        ssize_t n = send(c->fd, b->p + c->written, b->len - c->written, MSG_NOSIGNAL);
 
         if (n < 0) {
             if (errno == EINTR)
@@ -388,14 +393,20 @@ static bool write_some(struct conn *c, struct buf *b)
                 mark_lost(c, CONN_ERROR);
             break;
         }
-        done += (size_t)n;
+        c->written += (size_t)n;
     }
-    atomic_fetch_add_explicit(&c->w->counters.bytes_out, done, memory_order_relaxed);
-    buf_consume(b, done);
-    if (b->len > 0)
-        return false;
-    buf_deinit(b); /* an idle connection owns no buffer */
-    return true;
+    c->bytes_sent += c->written - before;
+    atomic_fetch_add_explicit(&c->w->counters.bytes_out, c->written - before, memory_order_relaxed);
+    if (c->written == b->len) {
+        buf_deinit(b); /* an idle connection owns no buffer */
+        c->written = 0;
+        return true;
+    }
+    if (c->written > b->len / 2) {
+        buf_consume(b, c->written);
+        c->written = 0;
+    }
+    return false;
 }
 
 static bool write_tls(struct conn *c)
@@ -463,7 +474,7 @@ static void flush_one(struct conn *c)
     if (c->phase == PHASE_CLOSING) {
         bool is_done = c->handshake != NULL || flush(c);
 
-        if (c->lost != 0 && c->lost != CONN_EOF + 1 && c->lost != CONN_TLS_FAILED + 1)
+        if (has_nobody_to_write_to(c))
             end_now(c);
         else if (is_done)
             begin_linger(c);
@@ -490,10 +501,19 @@ void conn_flush_dirty(struct worker *w)
 
 /* ---- input ---- */
 
+static bool may_read(const struct conn *c)
+{
+    if (c->phase == PHASE_LINGER)
+        return true;
+    if (c->phase == PHASE_CLOSING)
+        return c->lost != CONN_EOF + 1; /* would be reported without end */
+    /* What was read and not taken goes first: as long as there is some, the peer waits and not our memory. */
+    return c->hold == 0 && c->lost == 0 && c->pending_in.len == 0;
+}
+
 static void conn_update_poll(struct conn *c)
 {
-    bool reads = c->phase == PHASE_LINGER || c->phase == PHASE_CLOSING || (c->hold == 0 && c->lost == 0);
-    int want = (reads ? UV_READABLE : 0) | (c->wants_write ? UV_WRITABLE : 0);
+    int want = (may_read(c) ? UV_READABLE : 0) | (c->wants_write ? UV_WRITABLE : 0);
 
     if (c->poll.data == NULL || c->phase == PHASE_GONE || want == c->polled)
         return;
@@ -520,16 +540,17 @@ static void deliver(struct conn *c, struct str in)
 
 static void deliver_pending(struct conn *c)
 {
-    struct buf taken = c->pending_in;
-    struct str in = buf_str(&taken);
+    struct buf pending = c->pending_in;
+    struct str in = str_make(pending.p + c->taken, pending.len - c->taken);
 
     c->pending_in = (struct buf){0};
+    c->taken = 0;
     c->events->on_input(c, &in);
     if (c->phase == PHASE_OPEN && c->events != NULL && in.len > 0) {
-        buf_consume(&taken, taken.len - in.len);
-        c->pending_in = taken;
+        c->taken = pending.len - in.len;
+        c->pending_in = pending;
     } else {
-        buf_deinit(&taken);
+        buf_deinit(&pending);
     }
 }
 
@@ -546,11 +567,11 @@ void conn_run_resumed(struct worker *w)
         LIST_REMOVE(c, next_resumed, prev_resumed);
         if (c->hold == 0 && c->pending_in.len > 0 && c->lost == 0 && c->phase == PHASE_OPEN)
             deliver_pending(c);
-        /* Records that were read before a move, and not yet decrypted. */
-        if (c->phase == PHASE_OPEN && c->is_secured && tls_has_pending(c->tls))
+        /* What was read before a move and not yet decrypted; and the end, which waited for its turn. */
+        if (c->phase == PHASE_OPEN && c->lost == 0 && c->is_secured && may_read(c))
             read_records(c);
-        if (c->phase != PHASE_GONE)
-            conn_update_poll(c);
+        if (c->phase == PHASE_OPEN)
+            mark_dirty(c); /* polling is adjusted at the end of the turn */
     }
 }
 
@@ -616,7 +637,7 @@ static void read_records(struct conn *c)
         if (c->phase != PHASE_OPEN)
             return; /* closed */
     } while (state == TLS_READY && tls_has_pending(c->tls));
-    if (state == TLS_CLOSED)
+    if (state == TLS_CLOSED && c->pending_in.len == 0) /* otherwise that comes first */
         mark_lost(c, CONN_EOF);
     else if (state == TLS_FAILED)
         mark_lost(c, CONN_TLS_FAILED);
@@ -719,12 +740,14 @@ static void discard_input(struct conn *c)
 {
     ssize_t n = recv(c->fd, c->w->read_bytes, sizeof(c->w->read_bytes), 0);
 
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
-        if (c->phase == PHASE_LINGER)
-            end_now(c);
-        else
-            mark_lost(c, n == 0 ? CONN_EOF : CONN_ERROR);
+    if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)))
+        return;
+    if (n < 0 || c->phase == PHASE_LINGER) {
+        end_now(c);
+        return;
     }
+    c->lost = CONN_EOF + 1; /* may still read what we have to say */
+    mark_dirty(c);
 }
 
 static void on_poll(uv_poll_t *h, int status, int events)
@@ -735,7 +758,7 @@ static void on_poll(uv_poll_t *h, int status, int events)
         return;
     if (status < 0) {
         c->polled = 0; /* libuv stopped it */
-        if (c->phase == PHASE_LINGER)
+        if (c->phase != PHASE_OPEN)
             end_now(c);
         else
             mark_lost(c, CONN_ERROR);
@@ -748,7 +771,7 @@ static void on_poll(uv_poll_t *h, int status, int events)
     if ((events & UV_READABLE) != 0) {
         if (c->phase != PHASE_OPEN)
             discard_input(c);
-        else if (c->hold == 0 && c->lost == 0)
+        else if (may_read(c))
             on_readable(c);
     }
 }
@@ -779,11 +802,6 @@ void *conn_owner(const struct conn *c)
 uint64_t conn_id(const struct conn *c)
 {
     return c->id;
-}
-
-struct worker *conn_worker(const struct conn *c)
-{
-    return c->w;
 }
 
 enum conn_security conn_peek_security(const struct conn *c)

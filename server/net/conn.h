@@ -54,8 +54,6 @@ enum conn_security { CONN_STARTTLS, CONN_DIRECT_TLS, CONN_PLAIN };
  * is posted to `gone_to` when the connection has ended, whoever ended it. */
 struct conn_parcel *conn_parcel_new(int own_fd, const struct sockaddr_storage *peer, uint64_t id,
                                     enum conn_security security, struct executor *gone_to, struct task *own_gone);
-/* [any] Closes what is inside. */
-void conn_parcel_free(struct conn_parcel **p);
 
 /* [worker] Takes the parcel in; it starts polling at the end of this turn, so set the owner now. */
 struct conn *conn_from_parcel(struct worker *w, struct conn_parcel *own_parcel);
@@ -77,8 +75,10 @@ struct buf *conn_out(struct conn *c);
 bool conn_sent(struct conn *c);
 /* [worker] Bytes that wait to be written, in all forms. */
 size_t conn_out_bytes(const struct conn *c);
-/* [worker] True when all that was ever sent has been acknowledged by the peer's TCP. */
-bool conn_is_acknowledged(const struct conn *c);
+/* [worker] Bytes that were handed to the socket since the connection came to this worker, and how many of these the
+ * peer's TCP has acknowledged. */
+uint64_t conn_bytes_sent(const struct conn *c);
+uint64_t conn_bytes_acknowledged(const struct conn *c);
 
 /* [worker] The peer is of no more use: on_lost(CONN_SLOW) follows at the end of the turn. */
 void conn_cut(struct conn *c);
@@ -101,7 +101,6 @@ bool conn_is_held(const struct conn *c);
 
 /* [worker] */
 uint64_t conn_id(const struct conn *c);
-struct worker *conn_worker(const struct conn *c);
 enum conn_security conn_peek_security(const struct conn *c);
 /* The client's own address, as the load balancer told it; borrowed until conn_close(). */
 const struct sockaddr_storage *conn_peek_peer(const struct conn *c);

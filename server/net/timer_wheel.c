@@ -37,6 +37,11 @@ void wheel_cancel(struct wheel_timer *t)
     t->next = NULL;
 }
 
+uint64_t wheel_left_ms(const struct timer_wheel *w, const struct wheel_timer *t)
+{
+    return t->prev != NULL && t->due_tick > w->tick ? (t->due_tick - w->tick) * WHEEL_TICK_MS : 0;
+}
+
 static void run_slot(struct timer_wheel *w)
 {
     /* Moved aside first: a timer may set itself, or cancel others, while it fires. */

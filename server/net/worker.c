@@ -1,6 +1,7 @@
 #include "server/net/worker.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <time.h>
@@ -100,11 +101,13 @@ static void on_tick(uv_timer_t *t)
     }
 }
 
-static void worker_open_loop(struct worker *w)
+static bool worker_open_loop(struct worker *w)
 {
-    if (uv_loop_init(&w->loop) != 0 || uv_async_init(&w->loop, &w->wake, on_wake) != 0) {
-        fprintf(stderr, "linnet: a worker's event loop cannot be made: too few file descriptors? (ulimit -n)\n");
-        abort();
+    if (uv_loop_init(&w->loop) != 0)
+        return false;
+    if (uv_async_init(&w->loop, &w->wake, on_wake) != 0) {
+        (void)uv_loop_close(&w->loop);
+        return false;
     }
     (void)uv_prepare_init(&w->loop, &w->prepare);
     (void)uv_check_init(&w->loop, &w->check);
@@ -116,6 +119,7 @@ static void worker_open_loop(struct worker *w)
     (void)uv_timer_start(&w->ticker, on_tick, WHEEL_TICK_MS, WHEEL_TICK_MS);
     w->loop_started_ms = worker_now_ms(w);
     w->next_second_ms = w->loop_started_ms + 1000;
+    return true;
 }
 
 static void worker_main(void *arg)
@@ -129,10 +133,14 @@ static void worker_main(void *arg)
     current = NULL;
 }
 
-struct worker *worker_new(struct server *server, unsigned index, struct config *config, struct tls_context *tls)
+bool worker_make(struct server *server, unsigned index, struct config *config, struct tls_context *tls)
 {
     struct worker *w = mem_zalloc(sizeof(*w));
 
+    if (!worker_open_loop(w)) {
+        free(w);
+        return false;
+    }
     w->executor.post = post_to_worker;
     w->server = server;
     w->index = index;
@@ -141,34 +149,45 @@ struct worker *worker_new(struct server *server, unsigned index, struct config *
     w->scratch = xml_scratch_new();
     mpsc_init(&w->inbox);
     wheel_init(&w->wheel);
-    worker_open_loop(w);
     server->workers[index] = w;
-    return w;
+    return true;
 }
 
-void worker_start(struct worker *w)
+bool worker_start(struct worker *w)
 {
-    if (uv_thread_create(&w->thread, worker_main, w) != 0) {
-        fprintf(stderr, "linnet: a worker's thread cannot be made: limit on threads reached? (ulimit -u)\n");
-        abort();
-    }
+    w->is_started = uv_thread_create(&w->thread, worker_main, w) == 0;
+    return w->is_started;
+}
+
+static void close_loop(struct worker *w)
+{
+    uv_close((uv_handle_t *)&w->prepare, NULL);
+    uv_close((uv_handle_t *)&w->check, NULL);
+    uv_close((uv_handle_t *)&w->ticker, NULL);
+    uv_close((uv_handle_t *)&w->again, NULL);
+    /* Only `wake` is left: others may still post answers, which worker_settle() takes. */
+    uv_unref((uv_handle_t *)&w->wake);
+}
+
+static void end_all(struct worker *w)
+{
+    w->server->events->on_stop(w);
+    conn_close_all_now(w);
 }
 
 static void stop_loop(struct worker *w, void *arg)
 {
     (void)arg;
-    w->server->events->on_stop(w);
-    conn_close_all_now(w);
-    uv_close((uv_handle_t *)&w->prepare, NULL);
-    uv_close((uv_handle_t *)&w->check, NULL);
-    uv_close((uv_handle_t *)&w->ticker, NULL);
-    uv_close((uv_handle_t *)&w->again, NULL);
-    /* Only `wake` is left: others may still post answers, which worker_free() takes. */
-    uv_unref((uv_handle_t *)&w->wake);
+    end_all(w);
+    close_loop(w);
 }
 
 void worker_stop(struct worker *w)
 {
+    if (!w->is_started) {
+        close_loop(w);
+        return;
+    }
     worker_call(w, stop_loop, NULL);
     (void)uv_thread_join(&w->thread);
 }
@@ -177,8 +196,12 @@ bool worker_settle(struct worker *w)
 {
     bool any = atomic_load(&w->inbox.newest) != NULL;
 
+    if (!w->is_started)
+        return false;
     current = w; /* its thread has ended: this one stands in for it */
     run_inbox(w);
+    if (w->conns.first != NULL)
+        end_all(w); /* a connection that was on its way here when the thread ended */
     w->server->events->on_turn_end(w);
     current = NULL;
     return any;
@@ -286,6 +309,8 @@ void random_bytes(void *out, size_t len)
     while (len > 0) {
         ssize_t n = getrandom(p, len, 0);
 
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n < 0) {
             fprintf(stderr, "linnet: the kernel gives no random bytes\n");
             abort();

@@ -69,6 +69,7 @@ struct worker {
     struct server *server;
     unsigned index;
     uv_thread_t thread;
+    bool is_started;
     /* [any] */
     struct mpsc_queue inbox;
     uv_async_t wake; /* the one libuv handle others may signal; open until all have stopped */
@@ -113,17 +114,18 @@ struct server {
     _Atomic uint64_t next_conn_id;
 };
 
-/* [start] Makes the worker and puts it into server->workers. Takes references of its own. */
-struct worker *worker_new(struct server *server, unsigned index, struct config *config, struct tls_context *tls);
-/* [start] Its thread begins; all workers must have been made. */
-void worker_start(struct worker *w);
+/* [start] Makes the worker and puts it into server->workers. Takes references of its own. False: there are too few file
+ * descriptors for its loop, and nothing was made. */
+bool worker_make(struct server *server, unsigned index, struct config *config, struct tls_context *tls);
+/* [start] Its thread begins; all workers must have been made. False: the system gives no thread. */
+bool worker_start(struct worker *w);
 /* [control] Asks the thread to end (events->on_stop) and waits for it. Tasks may still be posted; they are not run yet.
- */
+ * Nothing happens if it was not started. */
 void worker_stop(struct worker *w);
 /* [control] After worker_stop(): runs the tasks that came late, such as answers of the storage. False: there were none.
  */
 bool worker_settle(struct worker *w);
-/* [control] When no worker has anything left. */
+/* [control] When no worker has anything left. NULL is fine. */
 void worker_free(struct worker **w);
 
 /* [any] Runs `fn(w, arg)` on the worker. */

@@ -81,7 +81,7 @@ enum ln_err credentials_decode(struct str bytes, struct credentials *ret)
 
         k->iterations = (uint32_t)take_number(&r, 4);
         k->salt_len = (uint8_t)take_number(&r, 1);
-        if (k->salt_len > SCRAM_SALT_MAX)
+        if (k->iterations == 0 || k->salt_len == 0 || k->salt_len > SCRAM_SALT_MAX)
             return LN_E_CORRUPT;
         take_bytes(&r, k->salt, k->salt_len);
         take_bytes(&r, k->stored_key, len);

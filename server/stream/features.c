@@ -16,16 +16,23 @@ static void write_starttls(struct session *s, struct xml_writer *w)
     xml_end(w);
 }
 
-/* XEP-0478: so that a client can split what it sends, and knows how often to make itself heard. */
-static void write_limits(const struct session *s, struct xml_writer *w)
+static void write_number(struct xml_writer *w, const char *element, uint64_t n)
 {
     struct buf number = {0};
 
-    buf_append_u64(&number, s->limits.stanza_bytes);
-    xml_start(w, "limits", NS_STREAM_LIMITS);
-    xml_put_text_element(w, "max-bytes", buf_str(&number));
-    xml_end(w);
+    buf_append_u64(&number, n);
+    xml_put_text_element(w, element, buf_str(&number));
     buf_deinit(&number);
+}
+
+/* XEP-0478: so that a client can split what it sends, and knows how often to make itself heard. */
+static void write_limits(const struct session *s, struct xml_writer *w)
+{
+    xml_start(w, "limits", NS_STREAM_LIMITS);
+    write_number(w, "max-bytes", s->limits.stanza_bytes);
+    if (s->type == SESSION_C2S)
+        write_number(w, "idle-seconds", s->worker->config->limits.idle_s);
+    xml_end(w);
 }
 
 static void write_after_sasl(struct xml_writer *w)
@@ -52,7 +59,9 @@ void features_write(struct session *s)
         write_starttls(s, &w);
         sasl_write_features(s, &w);
     }
-    write_limits(s, &w);
+    /* Where TLS has to come first nothing else is offered (RFC 6120 section 5.3.1). */
+    if (!s->had_tls_offer || !s->worker->config->tls.required)
+        write_limits(s, &w);
     stream_upper->write_features(s, &w);
     xml_end(&w);
 }

@@ -15,7 +15,11 @@
 #include "server/stream/sasl_cache.h"
 #include "server/stream/stream.h"
 
-enum { MESSAGE_MAX = 4096, FAILURE_DELAY_MAX_MS = 30000 };
+enum { VERDICT_DELAY_MAX_MS = 30000 };
+
+/* What throttle.h counts. */
+#define BY_ADDRESS "sasl-address"
+#define BY_ACCOUNT "sasl-account"
 
 struct mechanism {
     const char *name;
@@ -47,9 +51,10 @@ struct sasl {
     struct jid jid; /* bare; empty until the username is known */
     struct str cb_type;
     char cb_type_mem[64];
-    struct wheel_timer delay; /* a failure whose answer is held back */
+    struct wheel_timer delay; /* the verdict is held back */
     struct session *session;  /* for `delay` */
-    const char *failure;
+    const char *failure;      /* the verdict; NULL: success, with */
+    struct buf success;
 };
 
 void sasl_free(struct sasl **own_x)
@@ -61,6 +66,7 @@ void sasl_free(struct sasl **own_x)
         return;
     wheel_cancel(&x->delay);
     scram_free(&x->scram);
+    buf_deinit(&x->success);
     free(x);
 }
 
@@ -84,15 +90,21 @@ static bool has_any_binding(const struct session *s)
     return has;
 }
 
-static bool is_offered(const struct session *s, const struct mechanism *m, bool can_bind)
+static bool is_enabled(const struct session *s, const struct mechanism *m)
+{
+    return (s->worker->config->sasl.mechanisms & (1u << m->bit)) != 0;
+}
+
+static bool needs_tls_first(const struct session *s, const struct mechanism *m)
 {
     const struct config *cfg = s->worker->config;
 
-    if ((cfg->sasl.mechanisms & (1u << m->bit)) == 0)
-        return false;
-    if (!s->is_secure && (cfg->tls.required || (m->is_plain && !cfg->tls.allow_plain_without_tls)))
-        return false;
-    return !m->is_plus || can_bind;
+    return !s->is_secure && (cfg->tls.required || (m->is_plain && !cfg->tls.allow_plain_without_tls));
+}
+
+static bool is_offered(const struct session *s, const struct mechanism *m, bool can_bind)
+{
+    return is_enabled(s, m) && !needs_tls_first(s, m) && (!m->is_plus || can_bind);
 }
 
 void sasl_write_features(struct session *s, struct xml_writer *w)
@@ -169,62 +181,100 @@ static void fail_now(struct session *s, const char *condition)
         session_close(s, STREAM_ERR_POLICY_VIOLATION, "too many failed logins");
 }
 
-static void on_delay_over(struct wheel_timer *t)
-{
-    struct sasl *x = container_of(t, struct sasl, delay);
-    struct session *s = x->session;
-
-    /* Input first: fail_now() may end the session. */
-    session_resume(s);
-    fail_now(s, x->failure);
-}
-
-/* Wrong credentials: counted against the address and the account, and answered late. */
-static void fail_login(struct session *s)
-{
-    const struct config *cfg = s->worker->config;
-    struct sasl *x = s->sasl;
-    char addr[16];
-    uint32_t by_addr, by_jid, most;
-    uint64_t delay_ms = cfg->sasl.failure_delay_ms;
-
-    by_addr = throttle_count(s->worker->server->throttle, "sasl-address",
-                             throttle_address(conn_peek_peer(s->conn), addr), cfg->sasl.failures_window_s);
-    by_jid =
-        throttle_count(s->worker->server->throttle, "sasl-account", jid_full(&x->jid), cfg->sasl.failures_window_s);
-    most = by_addr > by_jid ? by_addr : by_jid;
-    /* Beyond what people mistype the wait grows with every failure, up to a bound: nobody is locked out. */
-    if (most > cfg->sasl.failures_per_window)
-        delay_ms *= 1 + (most - cfg->sasl.failures_per_window);
-    if (delay_ms > FAILURE_DELAY_MAX_MS)
-        delay_ms = FAILURE_DELAY_MAX_MS;
-    atomic_fetch_add_explicit(&s->worker->counters.login_failures, 1, memory_order_relaxed);
-    log_info(LOG_SASL, s->id, "sasl.failed", F_STR("jid", x->jid.full), F_CSTR("mech", x->mechanism->name),
-             F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(s->conn)), F_U64("delay_ms", delay_ms));
-    if (delay_ms == 0) {
-        fail_now(s, "not-authorized");
-        return;
-    }
-    x->failure = "not-authorized";
-    x->session = s;
-    x->delay.fire = on_delay_over;
-    session_pause(s); /* the exchange ends with the session, and the timer with the exchange */
-    wheel_set(&s->worker->wheel, &x->delay, delay_ms);
-}
-
-static void succeed(struct session *s, struct str data)
+static void succeed(struct session *s)
 {
     struct sasl *x = s->sasl;
+    struct buf data = x->success;
     char username[JID_PART_MAX];
     size_t len = x->jid.local_len;
 
+    x->success = (struct buf){0};
     memcpy(username, x->jid.full.p, len);
     s->mechanism = x->mechanism->name;
     atomic_fetch_add_explicit(&s->worker->counters.logins, 1, memory_order_relaxed);
     log_debug(LOG_SASL, s->id, "sasl.done", F_STR("jid", x->jid.full), F_CSTR("mech", x->mechanism->name),
               F_U64("ms", worker_now_ms(s->worker) - s->sasl_ms));
     sasl_free(&s->sasl);
-    stream_authenticated(s, str_make(username, len), data);
+    stream_authenticated(s, str_make(username, len), buf_str(&data));
+    buf_deinit(&data);
+}
+
+static void say_verdict(struct session *s)
+{
+    if (s->sasl->failure != NULL)
+        fail_now(s, s->sasl->failure);
+    else
+        succeed(s);
+}
+
+static void on_delay_over(struct wheel_timer *t)
+{
+    struct sasl *x = container_of(t, struct sasl, delay);
+    struct session *s = x->session;
+
+    session_resume(s); /* first: the verdict may end the session */
+    say_verdict(s);
+}
+
+static void say_verdict_after(struct session *s, uint64_t delay_ms)
+{
+    struct sasl *x = s->sasl;
+
+    if (delay_ms == 0) {
+        say_verdict(s);
+        return;
+    }
+    x->delay.fire = on_delay_over;
+    session_pause(s); /* the exchange ends with the session, and the timer with the exchange */
+    wheel_set(&s->worker->wheel, &x->delay, delay_ms);
+}
+
+/* Beyond what people mistype the wait grows with every failure, up to a bound that leaves time to log in: nobody is
+ * locked out. */
+static uint64_t delay_after(const struct config *cfg, uint32_t failures)
+{
+    uint64_t delay_ms = cfg->sasl.failure_delay_ms, max_ms = cfg->limits.unauthenticated_s * 1000 / 2;
+
+    if (max_ms > VERDICT_DELAY_MAX_MS)
+        max_ms = VERDICT_DELAY_MAX_MS;
+    if (failures > cfg->sasl.failures_per_window)
+        delay_ms *= 1 + (failures - cfg->sasl.failures_per_window);
+    return delay_ms < max_ms ? delay_ms : max_ms;
+}
+
+/* Wrong credentials: counted against the address and the account, and answered late. */
+static void fail_login(struct session *s)
+{
+    const struct config *cfg = s->worker->config;
+    struct throttle *throttle = s->worker->server->throttle;
+    struct sasl *x = s->sasl;
+    char addr[16];
+    uint32_t by_addr, by_jid;
+    uint64_t delay_ms;
+
+    by_addr = throttle_count(throttle, BY_ADDRESS, throttle_address(conn_peek_peer(s->conn), addr),
+                             cfg->sasl.failures_window_s);
+    by_jid = throttle_count(throttle, BY_ACCOUNT, jid_full(&x->jid), cfg->sasl.failures_window_s);
+    delay_ms = delay_after(cfg, by_addr > by_jid ? by_addr : by_jid);
+    atomic_fetch_add_explicit(&s->worker->counters.login_failures, 1, memory_order_relaxed);
+    log_info(LOG_SASL, s->id, "sasl.failed", F_STR("jid", x->jid.full), F_CSTR("mech", x->mechanism->name),
+             F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(s->conn)), F_U64("delay_ms", delay_ms));
+    x->failure = "not-authorized";
+    say_verdict_after(s, delay_ms);
+}
+
+/* Right credentials. An address that has failed often waits for this too: otherwise whoever is not answered at once
+ * knows that the guess was wrong, hangs up, and makes the next. Not so for an account that was failed often: its owner
+ * comes from elsewhere. */
+static void pass_login(struct session *s, struct str data)
+{
+    const struct config *cfg = s->worker->config;
+    char addr[16];
+    uint32_t failures = throttle_peek(s->worker->server->throttle, BY_ADDRESS,
+                                      throttle_address(conn_peek_peer(s->conn), addr), cfg->sasl.failures_window_s);
+
+    buf_append_str(&s->sasl->success, data);
+    say_verdict_after(s, failures > cfg->sasl.failures_per_window ? delay_after(cfg, failures) : 0);
 }
 
 /* ---- asking storage for the keys ---- */
@@ -323,7 +373,7 @@ static bool set_username(struct session *s, struct str username)
     return true;
 }
 
-/* Who wants to be somebody else may not (RFC 6120 section 6.3.8): only the own bare JID, or its localpart, is taken. */
+/* Who wants to be somebody else may not: only the own bare JID is taken (RFC 6120 section 6.3.8). */
 static bool is_own_authzid(const struct sasl *x, struct str authzid)
 {
     struct jid_buf mem;
@@ -379,7 +429,7 @@ static void scram_final(struct session *s, struct str message)
         binding.other = buf_str(&other);
     err = scram_client_final(x->scram, message, &binding, &out);
     if (err == LN_OK)
-        succeed(s, buf_str(&out));
+        pass_login(s, buf_str(&out));
     else if (err == LN_E_INVALID)
         fail_now(s, "malformed-request");
     else
@@ -399,7 +449,7 @@ static void finish_plain(struct lookup *l)
         if (l->is_known && l->is_right) {
             sasl_cache_add(s->worker->sasl_cache, jid_full(&s->sasl->jid), &l->keys,
                            str_make(l->password, l->password_len), s->worker->config->sasl.plain_cache);
-            succeed(s, str_make(NULL, 0));
+            pass_login(s, str_make(NULL, 0));
         } else {
             fail_login(s);
         }
@@ -432,8 +482,9 @@ static void on_plain_keys(void *ctx, const struct storage_rows *rows)
         lookup_free(l);
         return;
     }
-    l->is_right = l->is_known && sasl_cache_knows(s->worker->sasl_cache, jid_full(&s->sasl->jid), &l->keys,
-                                                  str_make(l->password, l->password_len));
+    l->is_right = l->is_known && s->worker->config->sasl.plain_cache > 0 &&
+                  sasl_cache_knows(s->worker->sasl_cache, jid_full(&s->sasl->jid), &l->keys,
+                                   str_make(l->password, l->password_len));
     if (l->is_right) {
         session_resume(s);
         finish_plain(l);
@@ -499,33 +550,42 @@ static void take_message(struct session *s, struct str message)
 /* Decodes the text of an element. False: already answered. */
 static bool decode(struct session *s, struct str text, struct buf *out)
 {
-    if (text.len > MESSAGE_MAX || !base64_decode(out, text)) {
+    if (!base64_decode(out, text)) {
         fail_now(s, "incorrect-encoding");
         return false;
     }
     return true;
 }
 
-static const struct mechanism *find_mechanism(const struct session *s, struct str name)
+/* NULL: *ret_failure says why not. */
+static const struct mechanism *find_mechanism(const struct session *s, struct str name, const char **ret_failure)
 {
     bool can_bind = has_any_binding(s);
 
+    *ret_failure = "invalid-mechanism";
     for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++) {
-        if (str_is(name, mechanisms[i].name) && is_offered(s, &mechanisms[i], can_bind))
-            return &mechanisms[i];
+        const struct mechanism *m = &mechanisms[i];
+
+        if (!str_is(name, m->name) || !is_enabled(s, m))
+            continue;
+        if (is_offered(s, m, can_bind))
+            return m;
+        if (needs_tls_first(s, m))
+            *ret_failure = "encryption-required";
     }
     return NULL;
 }
 
 void sasl_auth(struct session *s, const struct xml_element *e)
 {
-    const struct mechanism *m = find_mechanism(s, xml_attr(e, "mechanism", NULL));
+    const char *failure;
+    const struct mechanism *m = find_mechanism(s, xml_attr(e, "mechanism", NULL), &failure);
     struct buf message = {0};
     char nonce[2 * SCRAM_NONCE_BYTES];
 
-    sasl_free(&s->sasl);
+    sasl_free(&s->sasl); /* a new attempt ends the one that is under way */
     if (m == NULL) {
-        fail_now(s, !s->is_secure && s->worker->config->tls.required ? "encryption-required" : "invalid-mechanism");
+        fail_now(s, failure);
         return;
     }
     s->sasl = mem_zalloc(sizeof(*s->sasl));

@@ -111,7 +111,9 @@ static void write_header(struct session *s, struct str from, struct str to)
 
 void stream_write_end(struct session *s, enum stream_err err, const char *text, struct str app_condition)
 {
-    if (s->notopen && !s->header_sent)
+    if (err == STREAM_OK && !s->header_sent)
+        return; /* nothing was opened: there is nothing to be closed */
+    if (!s->header_sent)
         write_header(s, s->host.len > 0 ? s->host : s->worker->config->hosts[0].name, str_make(NULL, 0));
     struct buf *out = conn_out(s->conn);
 
@@ -152,6 +154,7 @@ enum stream_event {
     ON_ABORT,
     ON_STANZA,  /* message, presence, iq */
     ON_ELEMENT, /* any other first-level element */
+    ON_ERROR,   /* <stream:error/> */
     ON_CLOSE,
 };
 
@@ -278,8 +281,11 @@ static enum stream_err open_stream(struct session *s, struct input *in)
 static enum stream_err begin_tls(struct session *s, struct input *in)
 {
     (void)in;
-    if (!s->had_tls_offer)
-        return STREAM_ERR_POLICY_VIOLATION;
+    if (!s->had_tls_offer) { /* RFC 6120 section 5.4.2.2 */
+        (void)session_send_raw(s, STR("<failure xmlns='" NS_TLS "'/>"), 0);
+        session_close(s, STREAM_OK, NULL);
+        return STREAM_OK;
+    }
     (void)session_send_raw(s, STR("<proceed xmlns='" NS_TLS "'/>"), 0);
     s->state = STREAM_HANDSHAKE;
     conn_start_tls(s->conn, tls_new(s->worker->tls, false, s->host));
@@ -337,22 +343,37 @@ static enum stream_err close_stream(struct session *s, struct input *in)
     return STREAM_OK;
 }
 
+/* An error ends the stream, too (RFC 6120 section 4.9.1.1). */
+static enum stream_err take_stream_error(struct session *s, struct input *in)
+{
+    const struct xml_element *condition = in->element->child;
+
+    log_info(LOG_STREAM, s->id, "stream.error_received",
+             F_STR("cond", condition != NULL ? condition->name : str_make(NULL, 0)));
+    session_close(s, STREAM_OK, NULL);
+    return STREAM_OK;
+}
+
 static const struct transition transitions[] = {
     /* in state          on event     do */
     {STREAM_WAIT_HEADER, ON_HEADER, open_stream},
     {STREAM_WAIT_AUTH, ON_STARTTLS, begin_tls},
     {STREAM_WAIT_AUTH, ON_AUTH, begin_sasl},
     {STREAM_WAIT_AUTH, ON_STANZA, take_early_stanza},
+    {STREAM_WAIT_AUTH, ON_ERROR, take_stream_error},
     {STREAM_WAIT_AUTH, ON_CLOSE, close_stream},
     {STREAM_SASL, ON_RESPONSE, continue_sasl},
     {STREAM_SASL, ON_ABORT, abort_sasl},
     {STREAM_SASL, ON_AUTH, begin_sasl}, /* a new attempt ends the old one: RFC 6120 section 6.4.3 */
+    {STREAM_SASL, ON_ERROR, take_stream_error},
     {STREAM_SASL, ON_CLOSE, close_stream},
     {STREAM_WAIT_BIND, ON_STANZA, take_stanza}, /* the upper layer takes requests to bind only */
     {STREAM_WAIT_BIND, ON_ELEMENT, take_element},
+    {STREAM_WAIT_BIND, ON_ERROR, take_stream_error},
     {STREAM_WAIT_BIND, ON_CLOSE, close_stream},
     {STREAM_BOUND, ON_STANZA, take_stanza},
     {STREAM_BOUND, ON_ELEMENT, take_element},
+    {STREAM_BOUND, ON_ERROR, take_stream_error},
     {STREAM_BOUND, ON_CLOSE, close_stream},
 };
 
@@ -376,6 +397,8 @@ static enum stream_event classify(const struct xml_element *e, const struct stan
         return ON_STANZA;
     if (xml_is(e, "starttls", NS_TLS))
         return ON_STARTTLS;
+    if (xml_is(e, "error", NS_STREAM))
+        return ON_ERROR;
     if (str_is(e->ns, NS_SASL)) {
         if (str_is(e->name, "auth"))
             return ON_AUTH;
@@ -461,8 +484,8 @@ static void on_xml_event(struct session *s, enum xml_event ev, struct xml_result
 
 /* ---- the connection's call-backs ---- */
 
-/* Clients that end every line with a line feed send one behind <auth/>, say; it belongs to the stream that has ended by then,
- * and would be in the way of an XML declaration. */
+/* Clients that end every line with a line feed send one behind <auth/>, say; it belongs to the stream that has ended by
+ * then, and would be in the way of an XML declaration. */
 static void skip_space_before_header(const struct session *s, struct str *in)
 {
     if (s->state != STREAM_WAIT_HEADER || xml_reader_is_partial(&s->reader))
@@ -566,6 +589,8 @@ static void arrive(struct task *own_task)
     wheel_set(&s->worker->wheel, &s->timer, m->timer_ms);
     if (m->to->is_draining)
         session_close(s, STREAM_ERR_SYSTEM_SHUTDOWN, NULL);
+    else if (session_host(s) == NULL) /* a reload while it was under way, when nobody could tell it */
+        session_close(s, STREAM_ERR_HOST_GONE, NULL);
     session_resume(s);
     session_unref(&s);
     free(m);
@@ -582,8 +607,8 @@ static void depart(struct worker *w, void *arg)
         free(m);
         return;
     }
+    m->timer_ms = wheel_left_ms(&w->wheel, &s->timer);
     wheel_cancel(&s->timer);
-    m->timer_ms = w->config->limits.unauthenticated_s * 1000;
     m->parcel = conn_take_parcel(&s->conn);
     m->task.run = arrive;
     executor_post(&m->to->executor, &m->task);
