@@ -10,7 +10,9 @@ enum { SEPARATOR = '\f' };
 
 void dump_text(struct buf *log, const char *mark, struct str text)
 {
-    buf_printf(log, "%s%zu:", mark, text.len); /* the length, lest content should look like the format */
+    buf_append_cstr(log, mark);
+    buf_append_u64(log, text.len); /* lest content should look like the format */
+    buf_append_char(log, ':');
     buf_append_str(log, text);
 }
 

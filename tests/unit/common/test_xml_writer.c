@@ -154,6 +154,9 @@ static void prefixes_from_outside_are_declared_once_and_only_those_that_are_used
     /* one that is declared again inside is not needed from outside */
     expect_put("<iq xmlns:p='u' xmlns:q='v'><q:a><p:b xmlns:p='w'/></q:a></iq>", NS_CLIENT,
                "<q:a xmlns:q='v'><p:b xmlns:p='w'/></q:a>");
+    /* what it declares itself is not declared twice */
+    expect_put("<iq xmlns:q='v'><p:a xmlns:p='u' q:b='1'><p:c/></p:a></iq>", NS_CLIENT,
+               "<p:a xmlns:p='u' xmlns:q='v' q:b='1'><p:c/></p:a>");
     /* its own declarations stay, since values may use them */
     expect_put("<iq xmlns:q='v'><q:a xmlns:xs='s' type='xs:int'/></iq>", NS_CLIENT,
                "<q:a xmlns:xs='s' xmlns:q='v' type='xs:int'/>");
