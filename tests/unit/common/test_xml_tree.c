@@ -63,6 +63,26 @@ static void white_space_in_values_becomes_spaces(void **state)
     expect_attr("<a w='1' v=\"it's\"/>", "it's");
 }
 
+static void what_is_decoded_does_not_depend_on_how_it_was_cut(void **state)
+{
+    struct str input = STR(HEADER "<a v='1\r\n2&lt;\u20ac' xmlns:p='u&amp;'>1\r\n2\r3&#x20AC;<p:b>\r</p:b>"
+                                  "<![CDATA[\r\n]]]]>\u20ac&gt;\r\n</a>");
+
+    (void)state;
+    for (size_t size = 1; size <= input.len; size++) {
+        struct feed f;
+
+        feed_init(&f, &wide_limits);
+        feed_in_pieces(&f, input, size);
+        assert_str(buf_str(&f.events), "open stanza ");
+        assert_str(f.last->text, "1\n2\n3\u20ac\n]]\u20ac>\n");
+        assert_str(xml_attr(f.last, "v", NULL), "1 2<\u20ac");
+        assert_str(f.last->child->text, "\n");
+        assert_str(f.last->child->ns, "u&");
+        feed_deinit(&f);
+    }
+}
+
 static void an_absent_attribute_differs_from_an_empty_one(void **state)
 {
     struct arena *arena;
@@ -244,6 +264,7 @@ int main(void)
         cmocka_unit_test(cdata_sections_are_text),
         cmocka_unit_test(line_ends_become_line_feeds),
         cmocka_unit_test(white_space_in_values_becomes_spaces),
+        cmocka_unit_test(what_is_decoded_does_not_depend_on_how_it_was_cut),
         cmocka_unit_test(an_absent_attribute_differs_from_an_empty_one),
         cmocka_unit_test(the_tree_is_linked_in_document_order),
         cmocka_unit_test(an_element_lives_as_long_as_its_arena),
