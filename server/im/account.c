@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 #include "server/control/log.h"
+#include "server/im/batch.h"
 #include "server/im/offline.h"
 #include "server/im/shard.h"
 #include "server/storage/storage.h"
@@ -12,6 +13,7 @@
 enum {
     WAITERS_MAX = 10000,      /* who waits for one account to load; beyond it is refused */
     IDLE_ACCOUNTS_MAX = 4096, /* of one worker: accounts kept in memory that nobody needs */
+    LOAD_COST = 1024,         /* of one that is being loaded, for the brake of im/batch.h */
 };
 
 #define LAST_KEY STR("last")
@@ -41,7 +43,9 @@ static void account_free(struct shard *shard, struct account *a)
 {
     leave_idle(shard, a);
     (void)hash_table_remove(&shard->accounts, a->jid.full);
+    assert(a->removals == NULL);
     roster_deinit(&a->roster);
+    free(a->removed);
     free((void *)(uintptr_t)a->last_status.p);
     free((void *)(uintptr_t)a->jid.full.p);
     free(a);
@@ -84,15 +88,7 @@ void accounts_free_all(struct shard *shard)
     struct account *a;
 
     for (size_t cursor = 0; (a = hash_table_next(&shard->accounts, &cursor)) != NULL;) {
-        while (a->first_waiter != NULL) {
-            struct account_waiter *waiter = a->first_waiter;
-
-            a->first_waiter = waiter->next;
-            a->state = ACCOUNT_FAILED; /* what waited is let go of by its owner */
-            waiter->fn(a, waiter->ctx);
-            free(waiter);
-        }
-        a->last_waiter = &a->first_waiter;
+        assert(a->first_waiter == NULL); /* storage has answered all it was asked */
         account_free(shard, a);
     }
 }
@@ -120,10 +116,17 @@ static void serve_waiters(struct account *a)
     account_unpin(a);
 }
 
+static void load(struct account *a);
+
 static void load_done(struct account *a)
 {
     if (--a->loads_pending > 0)
         return;
+    batch_storage_settled(a->worker, LOAD_COST);
+    if (a->is_out_of_date) {
+        load(a);
+        return;
+    }
     if (a->load_err != LN_OK) {
         log_error(LOG_IM, 0, "account.unreadable", F_STR("jid", a->jid.full), F_ERR("err", a->load_err));
         a->state = ACCOUNT_FAILED;
@@ -149,6 +152,7 @@ static void take_last(struct account *a, struct str bytes)
     for (unsigned i = 0; i < 8; i++)
         ms |= (uint64_t)(uint8_t)bytes.p[i] << (8 * i);
     a->last_activity_ms = (int64_t)ms;
+    free((void *)(uintptr_t)a->last_status.p);
     a->last_status = str_make(bytes.p + 8, bytes.len - 8);
     a->last_status.p = str_dup(a->last_status);
 }
@@ -200,8 +204,10 @@ static void load(struct account *a)
     struct storage_query offline = {.kind = STORAGE_COUNT, .owner = a->jid.full, .collection = OFFLINE_COLLECTION};
 
     a->state = ACCOUNT_LOADING;
+    a->is_out_of_date = false;
     a->load_err = LN_OK;
     a->loads_pending = 3;
+    batch_storage_begin(a->worker, LOAD_COST);
     storage_read(storage, &account, reply_to, on_account_rows, a);
     storage_read(storage, &roster, reply_to, on_roster_rows, a);
     storage_read(storage, &offline, reply_to, on_offline_count, a);
@@ -265,6 +271,17 @@ void account_now_exists(struct shard *shard, struct str bare)
 
     if (a != NULL && a->state == ACCOUNT_ABSENT)
         a->state = ACCOUNT_LOADED; /* with an empty roster, as it was just made */
+    else if (a != NULL && a->state == ACCOUNT_LOADING)
+        a->is_out_of_date = true; /* what is being read may be from before */
+}
+
+bool account_is_available(const struct account *a)
+{
+    for (const struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
+        if (session_is_available(s))
+            return true;
+    }
+    return false;
 }
 
 int account_top_priority(const struct account *a)
@@ -276,6 +293,15 @@ int account_top_priority(const struct account *a)
             top = s->priority;
     }
     return top;
+}
+
+/* A client may come and go as often as it likes: what waits for storage is counted. */
+static void on_last_activity_stored(void *ctx, enum ln_err err)
+{
+    struct worker *w = ctx;
+
+    (void)err;
+    batch_storage_settled(w, LOAD_COST);
 }
 
 void account_set_last_activity(struct account *a, struct str status)
@@ -292,6 +318,7 @@ void account_set_last_activity(struct account *a, struct str status)
     /* Not for an account that was deleted meanwhile: its document would outlive it. */
     storage_txn_require_present(t, a->jid.full, CREDENTIALS_COLLECTION, CREDENTIALS_KEY);
     storage_txn_put(t, a->jid.full, CREDENTIALS_COLLECTION, LAST_KEY, buf_str(&b));
-    storage_commit(a->worker->server->storage, t, &a->worker->executor, NULL, NULL);
+    batch_storage_begin(a->worker, LOAD_COST);
+    storage_commit(a->worker->server->storage, t, &a->worker->executor, on_last_activity_stored, a->worker);
     buf_deinit(&b);
 }

@@ -14,6 +14,7 @@
 #include "server/stream/session.h"
 
 struct shard;
+struct storage_txn;
 
 enum account_state {
     ACCOUNT_LOADING, /* answers of the storage are awaited */
@@ -30,17 +31,27 @@ struct account {
     struct roster roster;
     uint32_t n_sessions;
     uint32_t pins;          /* who holds it in memory: sessions, kept requests, writes under way */
-    uint32_t offline_count; /* offline messages stored, those on their way included */
+    uint32_t offline_count; /* offline messages stored, those on their way to storage included */
     uint64_t offline_bytes;
     int64_t last_activity_ms; /* wall clock of the last unavailable; 0: unknown (XEP-0012) */
     struct str last_status;   /* its status text; owned */
     bool is_busy;             /* a subscription is being committed: deliveries wait */
+    bool is_ending;           /* its deletion is being committed: nothing may be written for it any more */
     bool is_serving_waiters;  /* private from here: those who wait are being called */
+    bool is_out_of_date;      /* it was made while it was being loaded: to be loaded again */
     uint8_t loads_pending;
     enum ln_err load_err;
     uint32_t n_waiters;
     struct account_waiter *first_waiter, **last_waiter;
     struct account *idle_next, **idle_prev;
+    /* im/offline.c and im/replay.c */
+    struct storage_txn *removals; /* messages that arrived in this turn of the loop */
+    bool is_removing;             /* in the shard's list of accounts with removals, pinned */
+    struct account *next_removing;
+    uint32_t hand_ons; /* counts what was stored, or given up, for others to deliver */
+    uint32_t reads;    /* pages of offline messages that are being read */
+    uint64_t *removed; /* meanwhile: what these pages may show and is gone */
+    size_t n_removed;
 };
 
 /* The loaded (or absent) account, or NULL while it is not in memory. */
@@ -60,9 +71,17 @@ static inline bool account_is_ready(const struct account *a)
     return a->state != ACCOUNT_LOADING && !a->is_busy && a->first_waiter == NULL;
 }
 
+/* Exists, and is not about to end: something may be written for it. */
+static inline bool account_is_lasting(const struct account *a)
+{
+    return a->state == ACCOUNT_LOADED && !a->is_ending;
+}
+
 void account_pin(struct account *a);
 void account_unpin(struct account *a);
 
+/* Has it an available session? */
+bool account_is_available(const struct account *a);
 /* The highest priority >= 0 among the available sessions; -1: there is none. */
 int account_top_priority(const struct account *a);
 
@@ -72,7 +91,7 @@ void account_set_last_activity(struct account *a, struct str status);
 /* For shard.c. */
 void accounts_free_all(struct shard *shard);
 
-/* For account_admin.c: forgets that the account is absent, so that the next who asks looks again. */
+/* For account_admin.c: it was made just now, and has nothing but its password. */
 void account_now_exists(struct shard *shard, struct str bare);
 
 /* ---- making, changing, ending accounts ----

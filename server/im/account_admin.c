@@ -225,6 +225,7 @@ static void on_owner_deleted(void *ctx, enum ln_err err)
     if (err == LN_OK) {
         struct hook_event e = {.worker = op->home, .account = a};
 
+        /* Still marked as ending: what its sessions leave behind is refused, not stored. */
         log_info(LOG_IM, 0, "account.deleted", F_STR("jid", op->jid.full));
         end_sessions(a, STREAM_ERR_RESET, "the account was deleted", 0);
         roster_cancel_all(a);
@@ -232,9 +233,12 @@ static void on_owner_deleted(void *ctx, enum ln_err err)
         a->offline_count = 0;
         a->offline_bytes = 0;
         a->last_activity_ms = 0;
+        free((void *)(uintptr_t)a->last_status.p);
+        a->last_status = str_make(NULL, 0);
         (void)hooks_run(HOOK_ACCOUNT_DELETED, config_host(op->home->config, jid_domain(&op->jid)), &e);
         forget_everywhere(op);
     }
+    a->is_ending = false;
     account_set_busy(a, false);
     account_unpin(a);
     answer(op, err);
@@ -249,8 +253,10 @@ static void delete_ready(struct account *a, void *ctx)
         answer(op, a->state == ACCOUNT_ABSENT ? LN_E_NOT_FOUND : LN_E_IO);
         return;
     }
-    /* Whatever comes for it meanwhile waits, and then finds no account. */
+    /* Whatever comes for it meanwhile waits, and then finds no account. What its own sessions would have written is
+     * refused: it would come behind the deletion, and wait in storage for the next owner of the name. */
     account_pin(a);
+    a->is_ending = true;
     account_set_busy(a, true);
     t = storage_txn_new();
     storage_txn_delete_owner(t, a->jid.full);

@@ -64,7 +64,7 @@ static struct entry *add(struct worker *w, struct worker *dest)
     return &b->entries[b->n++];
 }
 
-static size_t cost_of(const struct stanza *st)
+size_t batch_cost(const struct stanza *st)
 {
     return ENTRY_COST + st->root->outer.len;
 }
@@ -80,7 +80,7 @@ void batch_deliver(struct worker *w, struct worker *dest, struct stanza *st, con
             b->addresses = arena_new(1024);
         e->to.full = arena_copy(b->addresses, to->full);
     }
-    b->bytes += cost_of(st);
+    b->bytes += batch_cost(st);
 }
 
 void batch_settled(struct worker *w, struct worker *dest, uint64_t session, uint32_t seq)
@@ -112,14 +112,13 @@ static bool is_behind(const struct worker *w, const struct worker *dest)
     struct batch_link *l = &shard->links.to[dest->index];
 
     if (w == dest)
-        return shard->storage_pending > STORAGE_HIGH;
+        return shard->storage_pending > STORAGE_HIGH_BYTES;
     return atomic_load_explicit(&l->in_flight, memory_order_relaxed) + (l->open != NULL ? (int64_t)l->open->bytes : 0) >
            BATCH_HIGH_BYTES;
 }
 
-static void release_held(struct worker *w, struct batch_link *l)
+static void release_held(struct batch_link *l)
 {
-    (void)w;
     for (size_t i = 0; i < l->n_held; i++) {
         if (l->held[i]->conn != NULL)
             conn_release(l->held[i]->conn, CONN_HOLD_SHARD);
@@ -135,23 +134,23 @@ void batch_hold_if_behind(struct session *s, const struct worker *dest)
 
     if (!is_behind(w, dest) || s->conn == NULL)
         return;
+    conn_hold(s->conn, CONN_HOLD_SHARD);
     for (size_t i = 0; i < l->n_held; i++) {
         if (l->held[i] == s)
-            return;
+            return; /* it was let go by another worker that it waited for, too */
     }
     if (l->n_held == l->held_cap) {
         l->held_cap = l->held_cap == 0 ? 16 : 2 * l->held_cap;
         l->held = mem_realloc(l->held, l->held_cap * sizeof(struct session *));
     }
     l->held[l->n_held++] = session_ref(s);
-    conn_hold(s->conn, CONN_HOLD_SHARD);
     if (w == dest)
         return; /* batch_storage_settled() comes by itself */
     atomic_store(&l->is_awaited, true);
     /* The destination may have caught up before it could see that somebody waits. What is still open in this turn has
      * not been counted yet: posting it keeps the destination busy, and it looks again behind it. */
     if (l->open == NULL && atomic_load(&l->in_flight) < BATCH_LOW_BYTES && atomic_exchange(&l->is_awaited, false))
-        release_held(w, l);
+        release_held(l);
 }
 
 void batch_hold_if_any_behind(struct session *s)
@@ -168,7 +167,7 @@ static void on_caught_up(struct worker *w, void *arg)
 {
     const struct worker *dest = arg;
 
-    release_held(w, &shard_of(w)->links.to[dest->index]);
+    release_held(&shard_of(w)->links.to[dest->index]);
 }
 
 static void give_back(struct worker *w, struct worker *from, int64_t bytes)
@@ -197,7 +196,7 @@ static void run_batch(struct task *own_task)
         router_deliver_local(w, e->st, &e->to);
         stanza_unref(&e->st);
     }
-    if (shard->storage_pending > STORAGE_HIGH)
+    if (shard->storage_pending > STORAGE_HIGH_BYTES)
         shard->links.to[b->from->index].owed_back += (int64_t)b->bytes;
     else
         give_back(w, b->from, (int64_t)b->bytes);
@@ -207,18 +206,25 @@ static void run_batch(struct task *own_task)
     free(b);
 }
 
-void batch_storage_settled(struct worker *w)
+void batch_storage_begin(struct worker *w, size_t bytes)
+{
+    shard_of(w)->storage_pending += bytes;
+}
+
+void batch_storage_settled(struct worker *w, size_t bytes)
 {
     struct shard *shard = shard_of(w);
 
-    if (shard->storage_pending >= STORAGE_LOW)
+    assert(shard->storage_pending >= bytes);
+    shard->storage_pending -= bytes;
+    if (shard->storage_pending >= STORAGE_LOW_BYTES)
         return;
     for (unsigned i = 0; i < shard->links.n; i++) {
-        int64_t bytes = shard->links.to[i].owed_back;
+        int64_t owed = shard->links.to[i].owed_back;
 
         shard->links.to[i].owed_back = 0;
-        if (bytes > 0)
-            give_back(w, w->server->workers[i], bytes);
+        if (owed > 0)
+            give_back(w, w->server->workers[i], owed);
     }
-    release_held(w, &shard->links.to[w->index]);
+    release_held(&shard->links.to[w->index]);
 }

@@ -6,7 +6,7 @@
  *
  * Each worker counts the bytes that it has in flight to each other; the destination gives them back when it has dealt
  * with them (and its storage is not behind). While more than BATCH_HIGH_BYTES are out, the clients that send there are
- * not read: the source waits, no memory grows. */
+ * not read: the source waits, no memory grows. What waits for storage on the own worker is counted likewise. */
 #ifndef LINNET_SERVER_IM_BATCH_H
 #define LINNET_SERVER_IM_BATCH_H
 
@@ -19,8 +19,8 @@ struct shard;
 enum {
     BATCH_HIGH_BYTES = 4 * 1024 * 1024,
     BATCH_LOW_BYTES = 1024 * 1024,
-    STORAGE_HIGH = 4000, /* messages on their way to storage, of one worker */
-    STORAGE_LOW = 1000,
+    STORAGE_HIGH_BYTES = 8 * 1024 * 1024, /* that wait for storage, of one worker */
+    STORAGE_LOW_BYTES = 2 * 1024 * 1024,
 };
 
 /* From one worker to one other. */
@@ -53,7 +53,11 @@ void batch_post_all(struct worker *w);
 void batch_hold_if_behind(struct session *s, const struct worker *dest);
 /* [worker] The same for every worker: after a broadcast. */
 void batch_hold_if_any_behind(struct session *s);
-/* [worker] A message reached storage: lets clients go on that waited for that. */
-void batch_storage_settled(struct worker *w);
+/* [any] What a stanza counts for, while it waits. */
+size_t batch_cost(const struct stanza *st);
+/* [worker] So many bytes wait for storage: a message that is being written, a stanza whose account is being loaded. */
+void batch_storage_begin(struct worker *w, size_t bytes);
+/* [worker] They do no longer; lets clients go on that waited for that. */
+void batch_storage_settled(struct worker *w, size_t bytes);
 
 #endif

@@ -84,18 +84,26 @@ static void log_bound(const struct session *s)
              F_U64("ms", worker_now_ms(s->worker) - s->sasl_ms));
 }
 
-static void bind_to(struct bind_request *b, struct account *a)
+/* The one that has the resource already. */
+static struct session *find_rival(const struct bind_request *b, const struct account *a)
+{
+    for (struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
+        if (str_eq(s->resource, str_make(b->resource, b->len)))
+            return s;
+    }
+    return NULL;
+}
+
+static void bind_to(struct bind_request *b, struct account *a, struct session *rival)
 {
     struct session *s = b->s;
     struct hook_event e = {.worker = s->worker, .session = s, .account = a};
 
-    session_set_names(s, s->username, s->host, str_make(b->resource, b->len));
     /* Of two with one full JID the newer one stays: its client is the one that is there (section 7.7.2.2). The older
      * has ended in every respect before this one appears. */
-    struct session *old = shard_find(shard_of(s->worker), s->full_jid);
-
-    if (old != NULL)
-        session_close(old, STREAM_ERR_CONFLICT, "replaced by a new connection");
+    if (rival != NULL)
+        session_close(rival, STREAM_ERR_CONFLICT, "replaced by a new connection");
+    session_set_names(s, s->username, s->host, str_make(b->resource, b->len));
     s->bound_ms = wall_clock_ms();
     enter_tables(s, a);
     stream_bound(s);
@@ -109,6 +117,7 @@ static void on_account_ready(struct account *a, void *ctx)
     struct bind_request *b = ctx;
     struct session *s = b->s;
     const struct config_host *host = session_host(s);
+    struct session *rival = find_rival(b, a);
 
     session_resume(s);
     if (!session_is_alive(s)) {
@@ -117,10 +126,10 @@ static void on_account_ready(struct account *a, void *ctx)
         session_close(s, STREAM_ERR_NOT_AUTHORIZED, "the account is gone");
     } else if (a->state == ACCOUNT_FAILED) {
         answer_error(b, STANZA_ERR_INTERNAL_SERVER_ERROR, "the account could not be read");
-    } else if (a->n_sessions >= host->limits.sessions_per_account) {
+    } else if (rival == NULL && a->n_sessions >= host->limits.sessions_per_account) {
         answer_error(b, STANZA_ERR_RESOURCE_CONSTRAINT, "too many sessions of this account");
     } else {
-        bind_to(b, a);
+        bind_to(b, a, rival);
     }
     stanza_unref(&b->st);
     session_unref(&b->s);

@@ -8,6 +8,7 @@
 #include "server/im/offline.h"
 #include "server/im/presence.h"
 #include "server/im/receipt.h"
+#include "server/im/replay.h"
 #include "server/im/router.h"
 #include "server/im/shard.h"
 #include "server/stream/sasl_cache.h"
@@ -80,9 +81,9 @@ static void on_closing(struct session *s, bool is_clean)
     receipts_stop(s);
     presence_end(s);
     bind_undo(s);
+    replay_stop(s);
     ledger_end(s, is_clean);
-    if (a->offline_count > 0)
-        offline_hand_on(a);
+    replay_hand_on(a);
     s->account = NULL;
     account_unpin(a);
 }
@@ -104,12 +105,10 @@ static void on_start(struct worker *w)
     w->sasl_cache = sasl_cache_new();
 }
 
-static void on_second(struct worker *w)
+static void on_turn_end(struct worker *w)
 {
-    for (struct session *s = shard_of(w)->ticking, *next; s != NULL; s = next) {
-        next = s->next_tick;
-        ledger_on_second(s);
-    }
+    offline_end_turn(w);
+    batch_post_all(w);
 }
 
 struct visit {
@@ -180,8 +179,8 @@ static void on_free(struct worker *w)
 static const struct worker_events events = {
     .on_start = on_start,
     .on_accepted = on_accepted,
-    .on_turn_end = batch_post_all,
-    .on_second = on_second,
+    .on_turn_end = on_turn_end,
+    .on_second = ledger_on_second,
     .on_config = on_config,
     .on_drain = on_drain,
     .on_stop = on_stop,

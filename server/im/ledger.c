@@ -4,28 +4,30 @@
 
 #include "common/mem.h"
 #include "server/control/config.h"
+#include "server/im/debt.h"
 #include "server/im/delivery.h"
 #include "server/im/hooks.h"
 #include "server/im/offline.h"
 #include "server/im/receipt.h"
-#include "server/im/router.h"
 #include "server/im/shard.h"
 
-enum { OWED_AFTER_MS = 1000 }; /* a client with stream management gets so long to acknowledge */
-
-struct entry {
-    struct stanza *st; /* under a reference until it is safe; NULL: it is in storage */
-    uint64_t id;       /* in offline storage, or on its way there; 0: not */
-    uint64_t since_ms; /* worker clock */
-    int64_t time_ms;   /* wall clock: for the delay stamp */
-    uint32_t seq;      /* s->sent_count with it, if the client acknowledges */
-    uint32_t bytes;    /* of the stored record */
-    bool is_storing;
-    bool has_arrived; /* but the commit that stores it is still under way */
+enum {
+    OWED_AFTER_MS = 1000,   /* a client with stream management gets so long to acknowledge */
+    OVERDUE_MS = 5000,      /* and, with more than limits.sm_unacked open, no longer than this */
+    TCP_LOOK_ENTRIES = 256, /* after so many new ones the TCP is asked between the seconds, too */
+    ENTRY_BYTES = 128,      /* what an entry costs beside its stanza, for limits.out_queue_bytes */
 };
 
+struct entry {
+    struct debt *debt; /* held */
+    uint32_t seq;      /* s->sent_count with it, if the client acknowledges */
+    uint32_t cost;     /* in ledger.bytes */
+};
+
+/* A message that waits behind offline ones. */
 struct held {
     struct stanza *st;
+    struct debt *debt; /* held; NULL: nobody would miss it */
     char *to;
     size_t to_len;
 };
@@ -35,6 +37,9 @@ struct ledger {
     size_t first, end, cap;
     struct held *held;
     size_t n_held, held_cap;
+    size_t bytes;    /* that all of these cost */
+    size_t n_marked; /* so many entries have arrived when the peer's TCP has acknowledged `mark` bytes; 0: none */
+    uint64_t mark;
 };
 
 /* ---- being there only while needed ---- */
@@ -76,81 +81,78 @@ static void drop_ledger_if_empty(struct session *s)
         drop_ledger(s);
 }
 
-static struct entry *add_entry(struct session *s)
+/* What waits for a client that does not take it is bounded, as in the connection's own buffer. */
+static void add_bytes(struct session *s, size_t cost)
 {
-    struct ledger *l = ledger_of(s);
-    struct entry *e;
-
-    if (l->end == l->cap) {
-        size_t n = l->end - l->first;
-
-        if (l->first > 0 && n > 0)
-            memmove(l->entries, l->entries + l->first, n * sizeof(*l->entries));
-        l->first = 0;
-        l->end = n;
-        if (n * 2 >= l->cap) {
-            l->cap = l->cap == 0 ? 4 : l->cap * 2;
-            l->entries = mem_realloc(l->entries, l->cap * sizeof(*l->entries));
-        }
-    }
-    e = &l->entries[l->end++];
-    *e = (struct entry){.seq = s->sent_count, .since_ms = worker_now_ms(s->worker), .time_ms = wall_clock_ms()};
-    if (l->end - l->first > s->worker->config->limits.sm_unacked)
+    s->ledger->bytes += cost;
+    if (s->ledger->bytes > s->worker->config->limits.out_queue_bytes)
         conn_cut(s->conn);
-    return e;
 }
 
-/* ---- making a message safe while it is under way ---- */
+/* ---- entries ---- */
 
-struct owing {
-    struct session *s;
-    struct account *a;
-    uint64_t id;
-};
+static void make_room(struct ledger *l)
+{
+    size_t n = l->end - l->first;
 
-static struct entry *find_entry(const struct session *s, uint64_t id)
+    if (l->end < l->cap)
+        return;
+    if (l->first > 0 && n > 0)
+        memmove(l->entries, l->entries + l->first, n * sizeof(*l->entries));
+    l->first = 0;
+    l->end = n;
+    if (n * 2 < l->cap)
+        return;
+    l->cap = l->cap == 0 ? 4 : l->cap * 2;
+    l->entries = mem_realloc(l->entries, l->cap * sizeof(*l->entries));
+}
+
+static void look_at_tcp(struct session *s);
+
+static void add_entry(struct session *s, struct debt *own_debt)
+{
+    struct ledger *l = ledger_of(s);
+    uint32_t cost = ENTRY_BYTES;
+
+    if (own_debt->st != NULL)
+        cost += (uint32_t)own_debt->st->root->outer.len;
+    make_room(l);
+    l->entries[l->end++] = (struct entry){.debt = own_debt, .seq = s->sent_count, .cost = cost};
+    add_bytes(s, cost);
+    if (!s->client_acks && (l->end - l->first) % TCP_LOOK_ENTRIES == 0)
+        look_at_tcp(s);
+}
+
+/* The oldest `n` have arrived. */
+static void pay_first(struct ledger *l, size_t n)
+{
+    for (; n > 0 && l->first < l->end; n--, l->first++) {
+        struct entry *e = &l->entries[l->first];
+
+        debt_pay(e->debt);
+        debt_drop(&e->debt);
+        l->bytes -= e->cost;
+        l->n_marked -= l->n_marked > 0;
+    }
+}
+
+bool ledger_has(const struct session *s, uint64_t id)
 {
     const struct ledger *l = s->ledger;
 
     for (size_t i = l != NULL ? l->first : 0; l != NULL && i < l->end; i++) {
-        if (l->entries[i].id == id)
-            return &l->entries[i];
+        if (l->entries[i].debt->id == id)
+            return true;
     }
-    return NULL;
+    return false;
 }
 
-static void drop_arrived(struct session *s);
-
-static void on_owed(void *ctx, enum ln_err err)
+size_t ledger_unpaid(const struct session *s)
 {
-    struct owing *o = ctx;
-    struct session *s = o->s;
-    struct entry *e = find_entry(s, o->id);
-
-    if (e != NULL) { /* otherwise the session has ended, and left it to storage */
-        e->is_storing = false;
-        if (err == LN_OK)
-            stanza_unref(&e->st);
-        else
-            e->id = 0; /* tried again */
-        drop_arrived(s);
-        drop_ledger_if_empty(s);
-    }
-    account_unpin(o->a);
-    session_unref(&o->s);
-    free(o);
+    return s->ledger == NULL ? 0 : s->ledger->end - s->ledger->first;
 }
 
-static void make_owed(struct session *s, struct entry *e)
-{
-    struct owing *o = mem_alloc(sizeof(*o));
-
-    e->id = worker_next_id(s->worker);
-    e->is_storing = true;
-    *o = (struct owing){.s = session_ref(s), .a = s->account, .id = e->id};
-    account_pin(s->account);
-    e->bytes = offline_store_owed(s->account, e->st, e->time_ms, e->id, on_owed, o);
-}
+/* ---- sending ---- */
 
 static bool keeps_offline(const struct session *s)
 {
@@ -159,71 +161,82 @@ static bool keeps_offline(const struct session *s)
     return host != NULL && hooks_is_on(host, "offline");
 }
 
-static void enter(struct session *s, struct stanza *st)
+static size_t held_bytes(const struct held *h)
 {
-    struct entry *e = add_entry(s);
-
-    e->st = stanza_ref(st);
-    if (!s->client_acks)
-        make_owed(s, e);
+    return ENTRY_BYTES + h->st->root->outer.len;
 }
 
-/* ---- sending ---- */
-
-static void hold(struct session *s, struct stanza *st, struct str to)
+static void hold(struct session *s, struct stanza *st, struct str to, struct debt **debt)
 {
     struct ledger *l = ledger_of(s);
+    bool is_worth_it = delivery_is_storable(st);
 
     if (l->n_held == l->held_cap) {
         l->held_cap = l->held_cap == 0 ? 4 : 2 * l->held_cap;
         l->held = mem_realloc(l->held, l->held_cap * sizeof(*l->held));
     }
-    l->held[l->n_held++] = (struct held){.st = stanza_ref(st), .to = str_dup(to), .to_len = to.len};
-    if (l->n_held > s->worker->config->limits.sm_unacked)
-        conn_cut(s->conn);
+    struct held *h = &l->held[l->n_held++];
+
+    *h = (struct held){.st = stanza_ref(st), .to = str_dup(to), .to_len = to.len};
+    if (is_worth_it)
+        h->debt = *debt != NULL ? debt_hold(*debt) : debt_new(s->account, st);
+    *debt = h->debt;
+    add_bytes(s, held_bytes(h));
 }
 
-bool ledger_deliver(struct session *s, struct stanza *st, struct str to)
+static bool deliver_now(struct session *s, struct stanza *st, struct str to, struct debt **debt)
 {
-    if (s->is_replaying) {
-        if (s->state == STREAM_CLOSED)
-            return false;
-        hold(s, st, to);
-        return true;
-    }
     if (!session_send(s, st, to))
         return false;
     /* Who neither acknowledges nor is waited for has nothing to enter: TCP is all that was promised. */
-    if ((s->client_acks || receipt_is_awaited(st)) && delivery_is_storable(st) && (s->client_acks || keeps_offline(s)))
-        enter(s, st);
+    if (!delivery_is_storable(st) || !(s->client_acks || (receipt_is_awaited(st) && keeps_offline(s))))
+        return true;
+    struct debt *d = *debt != NULL ? debt_hold(*debt) : debt_new(s->account, st);
+
+    *debt = d;
+    if (!s->client_acks)
+        debt_store(d);
+    add_entry(s, d);
     return true;
 }
 
-void ledger_enter_stored(struct session *s, uint64_t id, uint32_t bytes)
+bool ledger_deliver(struct session *s, struct stanza *st, struct str to, struct debt **debt)
 {
-    struct entry *e = add_entry(s);
-
-    e->id = id;
-    e->bytes = bytes;
+    if (s->replay == NULL)
+        return deliver_now(s, st, to, debt);
+    if (s->state == STREAM_CLOSED)
+        return false;
+    hold(s, st, to, debt);
+    return true;
 }
 
-bool ledger_has(const struct session *s, uint64_t id)
+bool ledger_deliver_stored(struct session *s, uint64_t id, struct str record)
 {
-    return find_entry(s, id) != NULL;
+    if (!session_send_raw(s, record, 1))
+        return false;
+    add_entry(s, debt_of_stored(s->account, id, (uint32_t)record.len));
+    return true;
+}
+
+/* What was delivered and is nobody's to acknowledge is done with. */
+static void deliver_held(struct session *s, struct held *h)
+{
+    struct debt *debt = h->debt;
+
+    if (deliver_now(s, h->st, str_make(h->to, h->to_len), &debt) && h->debt != NULL && h->debt->holders == 1)
+        debt_pay(h->debt);
+    debt_drop(&h->debt);
+    stanza_unref(&h->st);
+    free(h->to);
 }
 
 void ledger_replay_done(struct session *s)
 {
     struct ledger *l = s->ledger;
 
-    s->is_replaying = false;
     for (size_t i = 0; l != NULL && i < l->n_held; i++) {
-        struct held h = l->held[i];
-
-        if (!ledger_deliver(s, h.st, str_make(h.to, h.to_len)))
-            offline_store(s->account, stanza_ref(h.st), wall_clock_ms());
-        stanza_unref(&h.st);
-        free(h.to);
+        l->bytes -= held_bytes(&l->held[i]);
+        deliver_held(s, &l->held[i]);
     }
     if (l != NULL)
         l->n_held = 0;
@@ -231,36 +244,6 @@ void ledger_replay_done(struct session *s)
 }
 
 /* ---- what has arrived ---- */
-
-enum { REMOVE_BATCH = 128 };
-
-/* Drops entries from the front as long as they have arrived and no commit is under way for them. */
-static void drop_arrived(struct session *s)
-{
-    struct ledger *l = s->ledger;
-    uint64_t ids[REMOVE_BATCH];
-    uint32_t bytes[REMOVE_BATCH];
-    size_t n = 0;
-
-    while (l->first < l->end) {
-        struct entry *e = &l->entries[l->first];
-
-        if (!e->has_arrived || e->is_storing)
-            break;
-        if (e->id != 0) {
-            ids[n] = e->id;
-            bytes[n++] = e->bytes;
-        }
-        stanza_unref(&e->st);
-        l->first++;
-        if (n == REMOVE_BATCH) {
-            offline_remove(s->account, ids, n, bytes);
-            n = 0;
-        }
-    }
-    if (n > 0)
-        offline_remove(s->account, ids, n, bytes);
-}
 
 /* a <= b, modulo 2^32 */
 static bool is_up_to(uint32_t a, uint32_t b)
@@ -271,40 +254,84 @@ static bool is_up_to(uint32_t a, uint32_t b)
 void ledger_on_ack(struct session *s)
 {
     struct ledger *l = s->ledger;
+    size_t n = 0;
 
     if (l == NULL)
         return;
-    for (size_t i = l->first; i < l->end && is_up_to(l->entries[i].seq, s->acked_count); i++)
-        l->entries[i].has_arrived = true;
-    drop_arrived(s);
+    while (l->first + n < l->end && is_up_to(l->entries[l->first + n].seq, s->acked_count))
+        n++;
+    pay_first(l, n);
     drop_ledger_if_empty(s);
 }
 
-static void all_have_arrived(struct session *s)
+/* Asks the TCP of a client that does not acknowledge. A mark is set when all has been handed to the socket; when the
+ * peer has acknowledged as many bytes, what was entered before the mark has arrived. A client that is sent something
+ * all the time is never found without anything unacknowledged, but it passes one mark after the other. */
+static void look_at_tcp(struct session *s)
 {
     struct ledger *l = s->ledger;
 
-    for (size_t i = l->first; i < l->end; i++)
-        l->entries[i].has_arrived = true;
-    drop_arrived(s);
+    if (l->n_marked > 0 && conn_bytes_acknowledged(s->conn) >= l->mark)
+        pay_first(l, l->n_marked);
+    if (l->n_marked > 0 || conn_out_bytes(s->conn) > 0)
+        return;
+    l->mark = conn_bytes_sent(s->conn);
+    l->n_marked = l->end - l->first;
+    if (conn_bytes_acknowledged(s->conn) >= l->mark)
+        pay_first(l, l->n_marked);
 }
 
-void ledger_on_second(struct session *s)
+/* ---- every second ---- */
+
+static void owe_what_waits(struct session *s)
 {
     struct ledger *l = s->ledger;
     uint64_t now = worker_now_ms(s->worker);
-    bool can_owe = keeps_offline(s);
 
-    for (size_t i = l->first; can_owe && i < l->end; i++) {
-        struct entry *e = &l->entries[i];
+    if (!keeps_offline(s))
+        return;
+    for (size_t i = l->first; i < l->end; i++) {
+        struct debt *d = l->entries[i].debt;
 
-        if (e->id == 0 && receipt_is_awaited(e->st) && (!s->client_acks || now - e->since_ms >= OWED_AFTER_MS))
-            make_owed(s, e);
+        if (d->st != NULL && d->state == DEBT_OPEN && receipt_is_awaited(d->st) &&
+            (!s->client_acks || now - d->since_ms >= OWED_AFTER_MS))
+            debt_store(d);
     }
-    if (!s->client_acks && conn_is_acknowledged(s->conn))
-        all_have_arrived(s);
-    drop_ledger_if_empty(s);
 }
+
+static bool is_overdue(const struct session *s)
+{
+    const struct ledger *l = s->ledger;
+
+    return l->end - l->first > s->worker->config->limits.sm_unacked &&
+           worker_now_ms(s->worker) - l->entries[l->first].debt->since_ms >= OVERDUE_MS;
+}
+
+static struct session *find_overdue(const struct shard *shard)
+{
+    struct session *s = shard->ticking;
+
+    while (s != NULL && !is_overdue(s))
+        s = s->next_tick;
+    return s;
+}
+
+void ledger_on_second(struct worker *w)
+{
+    struct shard *shard = shard_of(w);
+
+    for (struct session *s = shard->ticking, *next; s != NULL; s = next) {
+        next = s->next_tick;
+        owe_what_waits(s);
+        if (!s->client_acks)
+            look_at_tcp(s);
+        drop_ledger_if_empty(s);
+    }
+    for (struct session *s; (s = find_overdue(shard)) != NULL;)
+        session_close(s, STREAM_ERR_RESOURCE_CONSTRAINT, "too many messages are not acknowledged");
+}
+
+/* ---- the end ---- */
 
 void ledger_end(struct session *s, bool is_clean)
 {
@@ -312,19 +339,16 @@ void ledger_end(struct session *s, bool is_clean)
 
     if (l == NULL)
         return;
-    if (!s->client_acks && (conn_is_acknowledged(s->conn) || (is_clean && conn_out_bytes(s->conn) == 0)))
-        all_have_arrived(s);
-    for (size_t i = l->first; i < l->end; i++) {
-        struct entry *e = &l->entries[i];
-
-        if (e->id == 0)
-            offline_store(s->account, stanza_ref(e->st), e->time_ms);
-        stanza_unref(&e->st);
-    }
+    if (!s->client_acks)
+        look_at_tcp(s);
+    if (!s->client_acks && is_clean && conn_out_bytes(s->conn) == 0)
+        pay_first(l, l->end - l->first);
+    for (; l->first < l->end; l->first++)
+        debt_drop(&l->entries[l->first].debt);
     for (size_t i = 0; i < l->n_held; i++) {
-        offline_store(s->account, l->held[i].st, wall_clock_ms());
+        debt_drop(&l->held[i].debt);
+        stanza_unref(&l->held[i].st);
         free(l->held[i].to);
     }
-    s->is_replaying = false;
     drop_ledger(s);
 }

@@ -1,9 +1,9 @@
 /* server/im/ledger.h - the messages that a session was given and may still lose.
  *
- * A message that is worth keeping is not done with when it is written to a socket. It stays here until the client has
- * it: a client with stream management says so; of one without, the acknowledgement of its TCP is all that can be had.
- * When the session ends first, what is left goes to offline storage and from there to another resource or the next
- * login. So nothing depends on how a session ends.
+ * A message that is worth keeping is not done with when it is written to a socket. It stays here, as a debt
+ * (im/debt.h), until the client has it: a client with stream management says so; of one without, the acknowledgement of
+ * its TCP is all that can be had. When the session ends first, what is left goes to offline storage and from there to
+ * another resource or the next login.
  *
  * The sender's own acknowledgement (im/receipt.h) is not kept waiting for a slow or dead recipient: a message that is
  * not acknowledged soon - at once, where the client cannot acknowledge - is committed to offline storage as *owed*,
@@ -15,21 +15,26 @@
 
 #include "server/stream/session.h"
 
-/* Sends a message to the session and enters it, or makes it wait behind the offline messages that are being handed out.
- * `to`: as it is to be written. False: the session cannot take it. */
-bool ledger_deliver(struct session *s, struct stanza *st, struct str to);
+struct debt;
 
-/* An offline message was just sent to the session from storage. */
-void ledger_enter_stored(struct session *s, uint64_t id, uint32_t bytes);
+/* Sends a message to the session and enters it, or makes it wait behind the offline messages that are being handed out.
+ * `to`: as it is to be written. `debt`: of this message, if another session was given it already, else NULL; borrowed
+ * from a ledger's entry. False: the session cannot take it. */
+bool ledger_deliver(struct session *s, struct stanza *st, struct str to, struct debt **debt);
+
+/* Sends an offline message from storage, and enters it. False: the session cannot take it. */
+bool ledger_deliver_stored(struct session *s, uint64_t id, struct str record);
 /* Is the stored message on its way to this session? */
 bool ledger_has(const struct session *s, uint64_t id);
+/* Messages that the client may not have. */
+size_t ledger_unpaid(const struct session *s);
 /* All offline messages have been handed out: those that waited follow. */
 void ledger_replay_done(struct session *s);
 
 /* The client has all stanzas up to s->acked_count. */
 void ledger_on_ack(struct session *s);
-/* Every second, for a session that has one. */
-void ledger_on_second(struct session *s);
+/* Every second, for each session that has one. */
+void ledger_on_second(struct worker *w);
 /* The session ends; it is in no table any more. `is_clean`: the client closed its stream, so it has read all that was
  * written. */
 void ledger_end(struct session *s, bool is_clean);

@@ -118,6 +118,17 @@ static void send_pending_requests(struct session *s)
     }
 }
 
+/* A request that was lost on its way, by a server that has forgotten it, would wait for ever (section 3.1.2). */
+static void repeat_own_requests(struct session *s)
+{
+    struct roster_item *item;
+
+    for (size_t cursor = 0; (item = roster_next(s->roster, &cursor)) != NULL;) {
+        if ((item->state & SUB_PENDING_OUT) != 0)
+            router_send_simple(s->worker, s->account->jid.full, roster_item_jid(item), "subscribe");
+    }
+}
+
 static void send_presence_of_others(struct session *s)
 {
     for (struct session *own = s->account->sessions; own != NULL; own = own->next_of_account) {
@@ -157,6 +168,7 @@ static struct stanza *detached(const struct stanza *st)
 static void become_available(struct session *s, struct stanza *st)
 {
     bool is_first = !session_is_available(s);
+    bool is_first_of_account = !account_is_available(s->account);
     bool was_reachable = !is_first && s->priority >= 0;
     struct stanza *kept = detached(st);
 
@@ -171,6 +183,8 @@ static void become_available(struct session *s, struct stanza *st)
         send_probes(s);
         send_pending_requests(s);
     }
+    if (is_first_of_account)
+        repeat_own_requests(s);
     if (s->priority >= 0 && !was_reachable)
         run_available_hooks(s);
 }
@@ -271,7 +285,7 @@ static void become_unavailable(struct session *s, struct stanza *st)
     }
     send_to_directed(s, st);
     set_presence(s, NULL);
-    if (account_top_priority(s->account) < 0 && s->account->state == ACCOUNT_LOADED)
+    if (!account_is_available(s->account) && account_is_lasting(s->account))
         account_set_last_activity(s->account, status_of(st));
 }
 
@@ -334,15 +348,12 @@ static void answer_unavailable(struct account *a, const struct jid *to)
 void presence_answer_probe(struct account *a, const struct stanza *probe)
 {
     struct str asker = jid_bare(&probe->from);
-    bool any = false;
 
     if (!str_eq(asker, a->jid.full) && !roster_is_subscriber(&a->roster, asker)) {
         router_send_simple(a->worker, a->jid.full, asker, "unsubscribed");
         return;
     }
-    for (const struct session *s = a->sessions; s != NULL && !any; s = s->next_of_account)
-        any = session_is_available(s);
-    if (any)
+    if (account_is_available(a))
         presence_send_current(a, &probe->from);
     else
         answer_unavailable(a, &probe->from);

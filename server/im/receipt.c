@@ -10,8 +10,9 @@ struct receipts {
     struct session *session;
     uint32_t received; /* numbers given, modulo 2^32 as XEP-0198 section 4 has it */
     uint32_t settled;  /* the prefix without a gap */
+    uint32_t asked;    /* `received` when the client was last told a number */
     bool is_paused;
-    bool was_short; /* the client was told less than it had sent */
+    bool was_short; /* which was less than that */
     void (*on_progress)(struct session *s);
     uint64_t done[RECEIPT_WINDOW / 64]; /* of the numbers above `settled`, by number modulo the window */
 };
@@ -76,6 +77,7 @@ uint32_t receipts_h(struct session *s)
 {
     struct receipts *r = s->receipts;
 
+    r->asked = r->received;
     r->was_short = r->settled != r->received;
     return r->settled;
 }
@@ -101,7 +103,7 @@ static void advance(struct receipts *r)
         r->is_paused = false;
         session_resume(r->session);
     }
-    if (r->was_short)
+    if (r->was_short && (int32_t)(r->settled - r->asked) >= 0)
         r->on_progress(r->session);
 }
 

@@ -13,8 +13,8 @@ struct shard;
 
 enum { RECEIPT_WINDOW = 1024 };
 
-/* From now on the session counts, beginning at 0. `on_progress` is called when `h` has grown after receipts_h() told
- * the client less than it had sent. */
+/* From now on the session counts, beginning at 0. When receipts_h() told the client less than it had sent until then,
+ * `on_progress` is called once all of that is safe. */
 void receipts_start(struct session *s, void (*on_progress)(struct session *s));
 void receipts_stop(struct session *s);
 /* [maker] Gives the stanza its number. Nothing happens on a session that does not count. */

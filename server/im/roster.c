@@ -24,6 +24,7 @@ void roster_clear(struct roster *r)
     hash_table_init(&r->items, &key);
     r->version = 0;
     r->n_listed = r->n_pending = 0;
+    r->pending_bytes = 0;
 }
 
 void roster_deinit(struct roster *r)
@@ -41,6 +42,7 @@ static void count(struct roster *r, const struct roster_item *item, int by)
         r->n_listed = (uint32_t)((int)r->n_listed + by);
     if ((item->state & SUB_PENDING_IN) != 0)
         r->n_pending = (uint32_t)((int)r->n_pending + by);
+    r->pending_bytes = (size_t)((ptrdiff_t)r->pending_bytes + by * (ptrdiff_t)item->request_len);
 }
 
 void roster_put(struct roster *r, struct roster_item *own_item)

@@ -23,7 +23,8 @@ struct roster {
     struct hash_table items;                           /* struct roster_item by JID */
     uint64_t version;                                  /* of the last change */
     uint32_t n_listed;                                 /* items that are not only pending requests */
-    uint32_t n_pending;                                /* pending requests of strangers */
+    uint32_t n_pending;                                /* requests that wait for an answer */
+    size_t pending_bytes;                              /* that they take: they are kept as they came */
     struct roster_change *first_change, **last_change; /* the one being committed, and those behind it */
 };
 

@@ -24,6 +24,8 @@ struct roster_change {
     uint64_t version;         /* that the roster will have; 0: stays */
 };
 
+enum { REQUEST_BYTES = 4096 }; /* that a request that waits for an answer may take, on average */
+
 static void begin(struct roster_change *c);
 
 /* ---- pushes ---- */
@@ -143,10 +145,15 @@ static void finish(struct roster_change *c)
 
 static void refuse(struct roster_change *c, enum stanza_err err, const char *text)
 {
+    struct buf b = {0};
+
     if (c->set != NULL)
         (void)iq_error(c->iq, err, text);
-    else
+    else if (c->session == NULL)
         router_refuse(c->account->worker, c->st, err, text);
+    else if (stanza_write_error(&b, c->st, err, text)) /* to the client that asked, and not to its bare JID */
+        (void)session_send_raw(c->session, buf_str(&b), 1);
+    buf_deinit(&b);
     finish(c);
 }
 
@@ -220,7 +227,9 @@ static bool is_over_limit(const struct roster_change *c, uint8_t old_state)
 
     if ((gained & SUB_LISTED) != 0 && host != NULL && r->n_listed >= host->limits.roster_items)
         return true;
-    return (gained & SUB_PENDING_IN) != 0 && r->n_pending >= cfg->limits.pending_subscriptions;
+    return (gained & SUB_PENDING_IN) != 0 &&
+           (r->n_pending >= cfg->limits.pending_subscriptions ||
+            r->pending_bytes + c->st->root->outer.len > cfg->limits.pending_subscriptions * (size_t)REQUEST_BYTES);
 }
 
 static void begin(struct roster_change *c)
@@ -230,7 +239,7 @@ static void begin(struct roster_change *c)
     uint8_t old_state = old == NULL ? 0 : old->state;
     struct storage_txn *t;
 
-    if (a->state != ACCOUNT_LOADED) {
+    if (!account_is_lasting(a)) {
         refuse(c, STANZA_ERR_SERVICE_UNAVAILABLE, NULL);
         return;
     }
@@ -333,7 +342,7 @@ void roster_cancel_all(struct account *a)
 
         if ((step.actions & SUB_DO_SEND_UNSUBSCRIBE) != 0)
             router_send_simple(a->worker, a->jid.full, jid, "unsubscribe");
-        if ((step.actions & SUB_DO_SEND_UNSUBSCRIBED) != 0)
+        if ((step.actions & SUB_DO_SEND_UNSUBSCRIBED) != 0 || (item->state & SUB_PENDING_IN) != 0)
             router_send_simple(a->worker, a->jid.full, jid, "unsubscribed");
     }
     roster_clear(&a->roster);

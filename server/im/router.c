@@ -5,6 +5,7 @@
 #include "server/control/config.h"
 #include "server/control/log.h"
 #include "server/im/batch.h"
+#include "server/im/debt.h"
 #include "server/im/delivery.h"
 #include "server/im/ledger.h"
 #include "server/im/offline.h"
@@ -80,6 +81,7 @@ struct errand {
     struct stanza *st;
     const struct jid *to;
     struct session *match; /* the resource that `to` names; NULL: none */
+    struct debt *debt;     /* that the sessions share which were given this message; NULL: none yet */
     struct delivery what;
 };
 
@@ -88,10 +90,10 @@ static void refuse(const struct errand *x)
     router_refuse(x->a->worker, x->st, x->what.err, NULL);
 }
 
-static bool give(const struct errand *x, struct session *s)
+static bool give(struct errand *x, struct session *s)
 {
     if (x->st->kind == STANZA_MESSAGE)
-        return ledger_deliver(s, x->st, x->to->full);
+        return ledger_deliver(s, x->st, x->to->full, &x->debt);
     return session_send(s, x->st, x->to->full);
 }
 
@@ -107,21 +109,21 @@ static void undelivered(const struct errand *x)
         refuse(x);
 }
 
-static void to_match(const struct errand *x)
+static void to_match(struct errand *x)
 {
     /* Not when its client has stopped reading: then it is as if nobody were there. */
     if (!give(x, x->match))
         undelivered(x);
 }
 
-static void to_match_if_seen(const struct errand *x)
+static void to_match_if_seen(struct errand *x)
 {
     if (is_seen_by(x->a, x->match, &x->st->from) && give(x, x->match))
         return;
     refuse(x);
 }
 
-static void to_available(const struct errand *x, int lowest)
+static void to_available(struct errand *x, int lowest)
 {
     bool any = false;
 
@@ -145,7 +147,7 @@ static void to_account(const struct errand *x)
                 shard_find(shard_of(a->worker), jid_full(&x->st->from)), a);
 }
 
-static void perform(const struct errand *x)
+static void perform(struct errand *x)
 {
     switch (x->what.action) {
     case DELIVER_DROP:
@@ -213,18 +215,25 @@ static void deliver(struct account *a, struct stanza *st, const struct jid *to)
 
 /* A delivery that waits for its account. */
 struct waiting {
+    struct worker *w;
     struct stanza *st;
     struct jid to;
     char bytes[];
 };
+
+static void end_waiting(struct waiting *wait)
+{
+    batch_storage_settled(wait->w, batch_cost(wait->st));
+    stanza_unref(&wait->st);
+    free(wait);
+}
 
 static void deliver_waiting(struct account *a, void *ctx)
 {
     struct waiting *wait = ctx;
 
     deliver(a, wait->st, &wait->to);
-    stanza_unref(&wait->st);
-    free(wait);
+    end_waiting(wait);
 }
 
 static void deliver_when_ready(struct worker *w, struct stanza *st, const struct jid *to)
@@ -232,13 +241,14 @@ static void deliver_when_ready(struct worker *w, struct stanza *st, const struct
     struct waiting *wait = mem_alloc(sizeof(*wait) + to->full.len);
 
     memcpy(wait->bytes, to->full.p, to->full.len);
+    wait->w = w;
     wait->st = stanza_ref(st);
     wait->to = *to;
     wait->to.full.p = wait->bytes;
+    batch_storage_begin(w, batch_cost(st));
     if (account_when_ready(shard_of(w), to, deliver_waiting, wait) != LN_OK) {
         router_refuse(w, st, STANZA_ERR_RESOURCE_CONSTRAINT, NULL);
-        stanza_unref(&wait->st);
-        free(wait);
+        end_waiting(wait);
     }
 }
 
@@ -378,11 +388,12 @@ void router_from_client(struct session *s, struct stanza *own_st)
         route_presence(s, st);
         if (session_is_alive(s))
             batch_hold_if_any_behind(s);
-    } else if (jid_is_empty(&st->to)) {
-        /* For the sender's own account; an answer to an iq comes without `from` then, as it was asked without `to`. */
-        router_deliver_local(s->worker, st, &s->account->jid);
     } else {
-        router_route(s->worker, stanza_ref(st));
+        /* Without `to` it is for the sender's own account; an answer to an iq comes without `from` then. */
+        if (jid_is_empty(&st->to))
+            router_deliver_local(s->worker, st, &s->account->jid);
+        else
+            route(s->worker, st, &st->to, false);
         if (session_is_alive(s))
             batch_hold_if_behind(s, destination(s, st));
     }

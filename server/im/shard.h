@@ -18,9 +18,10 @@ struct shard {
     struct account *idle;       /* accounts that nobody needs now, most recently used first (im/account.c) */
     struct account **idle_end;
     uint32_t n_idle;
-    struct session *ticking; /* sessions with a ledger */
+    struct session *ticking;  /* sessions with a ledger */
+    struct account *removing; /* accounts with offline messages to be removed at the end of this turn */
     struct batch_links links;
-    uint64_t storage_pending; /* messages on their way to storage */
+    size_t storage_pending; /* bytes that wait for storage */
 };
 
 static inline struct shard *shard_of(const struct worker *w)

@@ -4,18 +4,18 @@
  * this says for a host that it is done, and when. */
 #include "server/im/offline.h"
 #include "common/xmpp/ns.h"
+#include "server/im/replay.h"
 #include "server/modules/module.h"
-#include "server/net/worker.h"
 
 static enum verdict on_undelivered(struct hook_event *e)
 {
-    offline_store(e->account, stanza_ref(e->stanza), wall_clock_ms());
+    offline_store(e->account, stanza_ref(e->stanza), 0);
     return STOP;
 }
 
 static enum verdict on_available(struct hook_event *e)
 {
-    offline_replay(e->session);
+    replay_start(e->session);
     return CONTINUE;
 }
 

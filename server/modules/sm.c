@@ -5,7 +5,6 @@
  * sent as stanzas go out, one at a time: the next one when the last was answered, so there is one for each round trip
  * however much is sent. */
 #include "common/xmpp/ns.h"
-#include "server/control/config.h"
 #include "server/im/ledger.h"
 #include "server/im/receipt.h"
 #include "server/modules/module.h"
@@ -114,8 +113,6 @@ static enum verdict on_features(struct hook_event *e)
 static enum verdict on_sent(struct hook_event *e)
 {
     e->session->sent_count += e->count;
-    if (e->session->sent_count - e->session->acked_count > e->worker->config->limits.sm_unacked)
-        conn_cut(e->session->conn);
     request_ack(e->session);
     return CONTINUE;
 }

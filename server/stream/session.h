@@ -25,6 +25,7 @@ struct account;
 struct config_host;
 struct ledger;
 struct receipts;
+struct replay;
 struct roster;
 struct sasl;
 struct session;
@@ -98,6 +99,7 @@ struct session {
     struct jid jid;                  /* a view of full_jid */
     struct str lang;                 /* xml:lang of the stream header: default for stanzas; owned */
     struct hash_table *directed; /* bare and full JIDs that were sent directed presence (im/presence.c); NULL: none */
+    struct replay *replay;       /* offline messages are being handed out (im/replay.h): later ones wait; NULL: no */
     struct ledger *ledger;       /* messages that are on their way to the client (im/ledger.h); NULL: none */
     struct receipts *receipts;   /* its own stanzas that are not safe yet (im/receipt.h); NULL: it does not count */
     bool client_acks;            /* the client tells which stanzas it has (XEP-0198); from then on these count: */
@@ -124,7 +126,6 @@ struct session {
     bool header_sent;
     bool had_tls_offer;       /* starttls was in the features: the client may send it */
     bool offered_plus;        /* a -PLUS mechanism was in the features */
-    bool is_replaying;        /* offline messages are being handed out: later messages wait behind (im/ledger.h) */
     int64_t bound_ms;         /* wall clock */
     uint64_t sasl_ms;         /* worker clock: when SASL began, for logs */
     struct xml_limits limits; /* in force for the reader */

@@ -1,0 +1,215 @@
+#include "server/im/replay.h"
+
+#include "common/mem.h"
+#include "server/control/log.h"
+#include "server/im/ledger.h"
+#include "server/im/offline.h"
+#include "server/im/shard.h"
+#include "server/storage/storage.h"
+
+enum {
+    PAGE = 100,                /* messages of one read */
+    OUT_BYTES_MAX = 64 * 1024, /* while more than this waits to be written, or */
+    UNPAID_MAX = 200,          /* so many messages are not acknowledged, the rest waits, */
+    LOOK_AGAIN_MS = 100,
+    LOOKS_MAX = 50, /* for acknowledgements no longer than this; then limits.sm_unacked has the say */
+};
+
+struct replay {
+    struct session *s; /* under a reference */
+    struct account *a; /* pinned */
+    uint64_t after;    /* the last message that was looked at */
+    uint32_t round;    /* a->hand_ons, when it began at the first message */
+    uint32_t looks;
+    bool is_reading;
+    struct wheel_timer timer;
+};
+
+static void read_page(struct replay *r);
+
+static void replay_free(struct replay *r)
+{
+    wheel_cancel(&r->timer);
+    account_unpin(r->a);
+    session_unref(&r->s);
+    free(r);
+}
+
+static void finish(struct replay *r)
+{
+    r->s->replay = NULL;
+    ledger_replay_done(r->s);
+    replay_free(r);
+}
+
+/* ---- going on ---- */
+
+static bool can_take(const struct session *s)
+{
+    return session_is_available(s) && s->priority >= 0;
+}
+
+static bool is_congested(struct replay *r)
+{
+    if (r->s->conn != NULL && conn_out_bytes(r->s->conn) > OUT_BYTES_MAX)
+        return true;
+    return r->looks < LOOKS_MAX && ledger_unpaid(r->s) >= UNPAID_MAX;
+}
+
+static void go_on(struct replay *r)
+{
+    if (!can_take(r->s)) {
+        finish(r); /* what is left waits for the next one */
+    } else if (is_congested(r)) {
+        r->looks++;
+        wheel_set(&r->s->worker->wheel, &r->timer, LOOK_AGAIN_MS);
+    } else {
+        r->looks = 0;
+        read_page(r);
+    }
+}
+
+static void on_timer(struct wheel_timer *t)
+{
+    go_on(container_of(t, struct replay, timer));
+}
+
+/* ---- one page ---- */
+
+static bool was_removed(const struct account *a, uint64_t id)
+{
+    for (size_t i = 0; i < a->n_removed; i++) {
+        if (a->removed[i] == id)
+            return true;
+    }
+    return false;
+}
+
+static bool is_under_way(const struct account *a, uint64_t id)
+{
+    for (const struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
+        if (ledger_has(s, id))
+            return true;
+    }
+    return was_removed(a, id);
+}
+
+static void end_read(struct replay *r)
+{
+    struct account *a = r->a;
+
+    r->is_reading = false;
+    if (--a->reads > 0)
+        return;
+    free(a->removed);
+    a->removed = NULL;
+    a->n_removed = 0;
+}
+
+/* False: the client takes no more now. */
+static bool hand_out(struct replay *r, const struct storage_rows *rows)
+{
+    for (size_t i = 0; i < rows->n; i++) {
+        const struct storage_row *row = &rows->rows[i];
+
+        if (is_congested(r))
+            return false;
+        if (!is_under_way(r->a, row->id) && !ledger_deliver_stored(r->s, row->id, row->bytes))
+            return false;
+        r->after = row->id;
+    }
+    return true;
+}
+
+/* The last message was handed out. Something may have been stored, or given up by another session, behind our back. */
+static bool is_complete(struct replay *r)
+{
+    if (r->round == r->a->hand_ons)
+        return true;
+    r->round = r->a->hand_ons;
+    r->after = 0;
+    return false;
+}
+
+static void on_page(void *ctx, const struct storage_rows *rows)
+{
+    struct replay *r = ctx;
+    bool is_stopped = r->s->replay != r, is_through;
+
+    if (rows->err != LN_OK)
+        log_warn(LOG_STORAGE, r->s->id, "offline.unreadable", F_STR("jid", r->a->jid.full), F_ERR("err", rows->err));
+    is_through = !is_stopped && can_take(r->s) && hand_out(r, rows) && rows->n < PAGE;
+    end_read(r);
+    if (is_stopped)
+        replay_free(r);
+    else if (rows->err != LN_OK || (is_through && is_complete(r)))
+        finish(r);
+    else
+        go_on(r);
+}
+
+static void read_page(struct replay *r)
+{
+    struct storage_query q = {.kind = STORAGE_READ,
+                              .owner = r->a->jid.full,
+                              .collection = OFFLINE_COLLECTION,
+                              .after_id = r->after,
+                              .limit = PAGE};
+
+    offline_commit_removals(r->a); /* first, so that they are not read */
+    r->is_reading = true;
+    r->a->reads++;
+    storage_read(r->a->worker->server->storage, &q, &r->a->worker->executor, on_page, r);
+}
+
+/* ---- beginning and end ---- */
+
+void replay_start(struct session *s)
+{
+    struct account *a = s->account;
+    struct replay *r;
+
+    if (s->replay != NULL || a->offline_count == 0 || !can_take(s))
+        return;
+    r = mem_zalloc(sizeof(*r));
+    r->s = session_ref(s);
+    r->a = a;
+    r->round = a->hand_ons;
+    r->timer.fire = on_timer;
+    account_pin(a);
+    s->replay = r;
+    read_page(r);
+}
+
+void replay_stop(struct session *s)
+{
+    struct replay *r = s->replay;
+
+    s->replay = NULL;
+    if (r != NULL && !r->is_reading)
+        replay_free(r);
+}
+
+void replay_hand_on(struct account *a)
+{
+    int top = account_top_priority(a);
+
+    a->hand_ons++;
+    if (top < 0 || a->offline_count == 0)
+        return;
+    for (struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
+        if (session_is_available(s) && s->priority == top) {
+            replay_start(s);
+            return;
+        }
+    }
+}
+
+void replay_note_removal(struct account *a, uint64_t id)
+{
+    if (a->reads == 0)
+        return;
+    if ((a->n_removed & (a->n_removed - 1)) == 0)
+        a->removed = mem_realloc(a->removed, (a->n_removed == 0 ? 1 : 2 * a->n_removed) * sizeof(*a->removed));
+    a->removed[a->n_removed++] = id;
+}

@@ -1,0 +1,23 @@
+/* server/im/replay.h - handing out offline messages.
+ *
+ * A session that becomes able to take messages is sent what is stored, page by page, as fast as its client takes it;
+ * live messages that come meanwhile wait behind (im/ledger.h). Each message goes to one session at a time: what is on
+ * its way to another one is left to that one, and handed on when it ends without having delivered it. All: [worker],
+ * the account's home. */
+#ifndef LINNET_SERVER_IM_REPLAY_H
+#define LINNET_SERVER_IM_REPLAY_H
+
+#include "server/im/account.h"
+
+/* The session has become able to take messages to the bare JID. Nothing happens if nothing is stored, or if it is being
+ * served already. */
+void replay_start(struct session *s);
+/* The session ends. */
+void replay_stop(struct session *s);
+/* Something that is stored has nobody who delivers it: a session that can take it gets it now. */
+void replay_hand_on(struct account *a);
+
+/* For im/offline.c: the message is being removed; a page that was asked for before may still show it. */
+void replay_note_removal(struct account *a, uint64_t id);
+
+#endif
