@@ -42,7 +42,8 @@ struct trial {
     struct buf log; /* as expat_outcome.log */
     size_t fed;
     enum xml_error error;
-    bool is_open; /* between STREAM_OPEN and STREAM_CLOSE */
+    bool is_open;        /* between STREAM_OPEN and STREAM_CLOSE */
+    bool checks_stanzas; /* once for each input is enough */
     struct expat_outcome *expat;
 };
 
@@ -113,7 +114,7 @@ static void check_stanza(const struct trial *t, const struct xml_element *stanza
 {
     unsigned n = 0;
 
-    for (const struct xml_element *e = stanza; e != NULL && n < 12; e = next_element(e), n++) {
+    for (const struct xml_element *e = stanza; e != NULL && n < 8; e = next_element(e), n++) {
         check_spans(t, e);
         check_copy(t, e, NS_CLIENT);
         check_copy(t, e, "urn:other");
@@ -158,7 +159,8 @@ static void note_event(struct trial *t, enum xml_event event, struct xml_result 
         break;
     case XML_STANZA:
         dump_element(&t->log, result->element, true);
-        check_stanza(t, result->element);
+        if (t->checks_stanzas)
+            check_stanza(t, result->element);
         break;
     case XML_STREAM_CLOSE:
         buf_append_cstr(&t->log, "close\n");
@@ -327,6 +329,7 @@ static void check_input(struct str input, unsigned cut, const struct xml_limits 
     struct trial whole;
 
     trial_init(&whole, input, with, scratch);
+    whole.checks_stanzas = true;
     run(&whole, 0);
     compare_with_expat(&whole);
     compare_cuts(&whole, cut % 8 + 1, with, scratch);
