@@ -15,9 +15,9 @@
 
 #include "common/mem.h"
 #include "server/control/certificates.h"
-#include "server/control/config.h"
+#include "server/base/config.h"
 #include "server/control/control_socket.h"
-#include "server/control/log.h"
+#include "server/base/log.h"
 #include "server/control/notify.h"
 #include "server/im/hooks.h"
 #include "server/im/im.h"
@@ -470,7 +470,8 @@ static bool open_stores(void)
     if (app.config->tls.ticket_lifetime_s > 0)
         app.tickets = tls_tickets_new((uint32_t)app.config->tls.ticket_lifetime_s);
     err = certificates_load(app.config, app.tickets, &app.tls, &messages);
-    log_lines(err == LN_OK ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "certificates.note", &messages);
+    log_lines(err == LN_OK ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, err == LN_OK ? "certificates.note" : "server.failed",
+              &messages);
     buf_deinit(&messages);
     if (err != LN_OK)
         return false;
