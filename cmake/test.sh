@@ -46,7 +46,7 @@ stages=${stages:-format release asan tsan fuzz}
 jobs=$(nproc 2>/dev/null || echo 2)
 
 # Unit tests in which threads meet, by the folder or the name of their source; and all integration tests.
-threaded_units="control/test_log net/* storage/* common/test_mpsc_queue im/test_batch"
+threaded_units="base/test_log net/* storage/* common/test_mpsc_queue im/test_batch"
 
 # ---- stages ----
 
@@ -72,7 +72,13 @@ configure() {
 run_tests() {
     preset=$1
     shift
+    rm -f "$(failed_list "$preset")"
     ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" "$@"
+}
+
+# Where ctest writes the names of those that failed, a number and a colon before each.
+failed_list() {
+    echo "build/$1/Testing/Temporary/LastTestsFailed.log"
 }
 
 release() {
@@ -133,6 +139,9 @@ for stage in $stages; do
         failures=$((failures + 1))
     fi
     summary="$summary$(printf '%-8s %s  %4d s' "$stage" "$result" $(($(date +%s) - begin)))
+"
+    [ "$result" = passed ] || [ ! -e "$(failed_list "$stage")" ] ||
+        summary="$summary$(sed 's/^[0-9]*:/           /' "$(failed_list "$stage")")
 "
 done
 say ""

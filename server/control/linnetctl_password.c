@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <termios.h>
@@ -20,17 +21,21 @@ static void on_signal(int number)
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 
-/* A line without its line feed, byte by byte so that nothing behind it is taken. False: none came, or it is too long.
- */
-static bool read_line(int fd, char ret[CTL_PASSWORD_MAX])
+/* A line without its line feed, byte by byte so that nothing behind it is taken. False: none came, it is too long, or a
+ * signal did. `let_in`: the mask while it waits, where signals are blocked otherwise so that none slips in just before
+ * the wait; NULL: none is blocked. */
+static bool read_line(int fd, const sigset_t *let_in, char ret[CTL_PASSWORD_MAX])
 {
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
     size_t len = 0;
 
     for (;;) {
-        ssize_t n = read(fd, ret + len, 1);
+        ssize_t n = ppoll(&ready, 1, NULL, let_in);
 
         if (n < 0 && errno == EINTR && caught_signal == 0)
             continue;
+        if (n > 0)
+            n = read(fd, ret + len, 1);
         if (n < 0 || (n == 0 && len == 0) || len == CTL_PASSWORD_MAX - 1)
             return false;
         if (n == 0 || ret[len] == '\n')
@@ -48,20 +53,26 @@ static bool read_unseen(const char *prompt, char ret[CTL_PASSWORD_MAX])
 {
     struct sigaction action = {.sa_handler = on_signal}, before[ARRAY_LEN(signals)];
     struct termios seen, unseen;
+    sigset_t blocked, usual;
     bool ok;
 
     if (tcgetattr(STDIN_FILENO, &seen) != 0)
         return false;
     caught_signal = 0;
-    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-        (void)sigaction(signals[i], &action, &before[i]); /* no SA_RESTART: read() comes back */
+    (void)sigemptyset(&blocked);
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+        (void)sigaddset(&blocked, signals[i]);
+        (void)sigaction(signals[i], &action, &before[i]);
+    }
+    (void)sigprocmask(SIG_BLOCK, &blocked, &usual);
     unseen = seen;
     unseen.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &unseen);
     fprintf(stderr, "%s", prompt);
-    ok = read_line(STDIN_FILENO, ret);
+    ok = read_line(STDIN_FILENO, &usual, ret);
     fprintf(stderr, "\n");
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &seen);
+    (void)sigprocmask(SIG_SETMASK, &usual, NULL);
     for (size_t i = 0; i < ARRAY_LEN(signals); i++)
         (void)sigaction(signals[i], &before[i], NULL);
     if (caught_signal != 0)
@@ -91,7 +102,7 @@ static bool ask_person(const struct ctl_options *opt, const char *whose, bool is
 static bool read_from_file(const struct ctl_options *opt, char ret[CTL_PASSWORD_MAX])
 {
     int fd = open(opt->password_file, O_RDONLY | O_CLOEXEC);
-    bool ok = fd >= 0 && read_line(fd, ret);
+    bool ok = fd >= 0 && read_line(fd, NULL, ret);
 
     if (!ok)
         ctl_error(opt, "%s: %s", opt->password_file, fd < 0 ? strerror(errno) : "its first line is not a password");
@@ -106,7 +117,7 @@ bool ctl_read_password(const struct ctl_options *opt, const char *whose, bool is
         return read_from_file(opt, ret);
     if (!opt->password_stdin && isatty(STDIN_FILENO))
         return ask_person(opt, whose, is_new, ret);
-    if (read_line(STDIN_FILENO, ret))
+    if (read_line(STDIN_FILENO, NULL, ret))
         return true;
     ctl_error(opt, "no password came on standard input; it is to be one line");
     return false;
@@ -119,7 +130,7 @@ bool ctl_confirm(const struct ctl_options *opt, const char *question)
     if (opt->yes || !isatty(STDIN_FILENO))
         return true;
     fprintf(stderr, "%s [y/N] ", question);
-    if (read_line(STDIN_FILENO, answer) && (strcmp(answer, "y") == 0 || strcmp(answer, "yes") == 0))
+    if (read_line(STDIN_FILENO, NULL, answer) && (strcmp(answer, "y") == 0 || strcmp(answer, "yes") == 0))
         return true;
     ctl_error(opt, "nothing was done");
     return false;

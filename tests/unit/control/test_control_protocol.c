@@ -53,7 +53,7 @@ static void what_is_written_is_read_again(void **state)
 
 static void every_byte_but_nul_can_be_a_value(void **state)
 {
-    char all[255];
+    char all[255] = {0};
     struct str field = str_make(all, sizeof(all));
     struct control_line line;
     struct buf out;
