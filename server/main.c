@@ -14,10 +14,10 @@
 #include <unistd.h>
 
 #include "common/mem.h"
-#include "server/control/certificates.h"
 #include "server/base/config.h"
-#include "server/control/control_socket.h"
 #include "server/base/log.h"
+#include "server/control/certificates.h"
+#include "server/control/control_socket.h"
 #include "server/control/notify.h"
 #include "server/im/hooks.h"
 #include "server/im/im.h"

@@ -4,7 +4,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
-#include "server/control/config.h"
+#include "server/base/config.h"
 #include "server/net/tls.h"
 
 /* [control] Loads them; for a host without one a self-signed one is made in server.data_dir (once, and kept). On

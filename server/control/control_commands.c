@@ -1,6 +1,6 @@
 #include "server/control/control_commands.h"
 
-#include "server/control/log.h"
+#include "server/base/log.h"
 #include "server/net/pool.h"
 #include "server/storage/storage.h"
 

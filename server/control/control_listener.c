@@ -1,7 +1,7 @@
 #include "server/control/control_listener.h"
 
 #include "common/mem.h"
-#include "server/control/log.h"
+#include "server/base/log.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -11,7 +11,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
-#include "server/control/config.h"
+#include "server/base/config.h"
 
 struct server;
 

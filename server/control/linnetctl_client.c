@@ -2,7 +2,7 @@
 #include "server/control/linnetctl.h"
 
 #include "common/mem.h"
-#include "server/control/config.h"
+#include "server/base/config.h"
 #include "third_party/toml_shim.h"
 
 #include <errno.h>

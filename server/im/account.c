@@ -3,7 +3,7 @@
 #include <assert.h>
 
 #include "common/mem.h"
-#include "server/control/log.h"
+#include "server/base/log.h"
 #include "server/im/batch.h"
 #include "server/im/offline.h"
 #include "server/im/shard.h"

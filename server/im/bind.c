@@ -4,8 +4,8 @@
 
 #include "common/mem.h"
 #include "common/xmpp/ns.h"
-#include "server/control/config.h"
-#include "server/control/log.h"
+#include "server/base/config.h"
+#include "server/base/log.h"
 #include "server/im/hooks.h"
 #include "server/im/shard.h"
 #include "server/net/tls.h"

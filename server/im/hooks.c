@@ -2,7 +2,7 @@
 
 #include "common/hash_table.h"
 #include "common/mem.h"
-#include "server/control/config.h"
+#include "server/base/config.h"
 
 #include <assert.h>
 

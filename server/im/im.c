@@ -1,6 +1,6 @@
 #include "server/im/im.h"
 
-#include "server/control/config.h"
+#include "server/base/config.h"
 #include "server/im/batch.h"
 #include "server/im/bind.h"
 #include "server/im/hooks.h"

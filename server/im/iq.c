@@ -2,7 +2,7 @@
 
 #include "common/mem.h"
 #include "common/xmpp/xml_writer.h"
-#include "server/control/config.h"
+#include "server/base/config.h"
 #include "server/im/account.h"
 #include "server/im/hooks.h"
 #include "server/im/router.h"

@@ -3,7 +3,7 @@
 #include <assert.h>
 
 #include "common/mem.h"
-#include "server/control/config.h"
+#include "server/base/config.h"
 #include "server/im/debt.h"
 #include "server/im/delivery.h"
 #include "server/im/hooks.h"

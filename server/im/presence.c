@@ -3,7 +3,7 @@
 #include "common/datetime.h"
 #include "common/mem.h"
 #include "common/xmpp/ns.h"
-#include "server/control/config.h"
+#include "server/base/config.h"
 #include "server/im/hooks.h"
 #include "server/im/router.h"
 #include "server/im/shard.h"

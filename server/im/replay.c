@@ -1,7 +1,7 @@
 #include "server/im/replay.h"
 
 #include "common/mem.h"
-#include "server/control/log.h"
+#include "server/base/log.h"
 #include "server/im/ledger.h"
 #include "server/im/offline.h"
 #include "server/im/shard.h"

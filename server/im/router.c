@@ -2,8 +2,8 @@
 
 #include "common/mem.h"
 #include "common/xmpp/ns.h"
-#include "server/control/config.h"
-#include "server/control/log.h"
+#include "server/base/config.h"
+#include "server/base/log.h"
 #include "server/im/batch.h"
 #include "server/im/debt.h"
 #include "server/im/delivery.h"

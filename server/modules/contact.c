@@ -1,7 +1,7 @@
 /* server/modules/contact.c - XEP-0157 Contact Addresses for XMPP Services 1.1.1 */
 #include "common/xmpp/ns.h"
 #include "common/xmpp/xml_writer.h"
-#include "server/control/config.h"
+#include "server/base/config.h"
 #include "server/modules/module.h"
 
 static const struct {

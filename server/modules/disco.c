@@ -12,7 +12,7 @@
 #include "common/xmpp/ns.h"
 #include "common/xmpp/xml_reader.h"
 #include "common/xmpp/xml_writer.h"
-#include "server/control/config.h"
+#include "server/base/config.h"
 #include "server/modules/module.h"
 
 /* XEP-0115 wants a URI that stands for the software. */

@@ -1,8 +1,8 @@
 /* server/modules/module.h - what a feature tells the core about itself.
  *
- * A feature is one file with one `const struct module` and one row in modules.c. It says which iq requests it answers, which
- * first-level elements beside stanzas, which service discovery features it adds, and at which points it wants to be
- * called. Each host switches modules on and off; a module that is off for a host is never called for it.
+ * A feature is one file with one `const struct module` and one row in modules.c. It says which iq requests it answers,
+ * which first-level elements beside stanzas, which service discovery features it adds, and at which points it wants to
+ * be called. Each host switches modules on and off; a module that is off for a host is never called for it.
  *
  * The core calls through im/hooks.h and never names a module. */
 #ifndef LINNET_SERVER_MODULES_MODULE_H

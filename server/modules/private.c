@@ -8,7 +8,7 @@
 #include "common/mem.h"
 #include "common/xmpp/ns.h"
 #include "common/xmpp/xml_writer.h"
-#include "server/control/config.h"
+#include "server/base/config.h"
 #include "server/im/account.h"
 #include "server/modules/module.h"
 #include "server/storage/storage.h"

@@ -4,7 +4,7 @@
  * that has none is answered for like one that does not exist (section 3.3). */
 #include "common/xmpp/ns.h"
 #include "common/xmpp/xml_writer.h"
-#include "server/control/config.h"
+#include "server/base/config.h"
 #include "server/im/account.h"
 #include "server/modules/module.h"
 #include "server/storage/storage.h"

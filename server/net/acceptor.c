@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "common/mem.h"
-#include "server/control/config.h"
-#include "server/control/log.h"
+#include "server/base/config.h"
+#include "server/base/log.h"
 #include "server/net/conn.h"
 #include "server/net/proxy_header.h"
 #include "server/net/throttle.h"

@@ -52,7 +52,7 @@ struct conn {
     size_t out_max;
     uint64_t id;
     uint64_t last_input_ms;
-    uint64_t bytes_sent; /* handed to the socket, on this worker */
+    uint64_t bytes_sent;                   /* handed to the socket, on this worker */
     struct conn *next, **prev;             /* worker->conns */
     struct conn *next_dirty, **prev_dirty; /* worker->dirty, or none */
     struct conn *next_resumed, **prev_resumed;

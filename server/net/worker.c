@@ -7,8 +7,8 @@
 #include <time.h>
 
 #include "common/xmpp/xml_reader.h"
-#include "server/control/config.h"
-#include "server/control/log.h"
+#include "server/base/config.h"
+#include "server/base/log.h"
 #include "server/net/conn.h"
 #include "server/net/tls.h"
 

@@ -1,7 +1,7 @@
 #include "server/stream/features.h"
 
 #include "common/xmpp/ns.h"
-#include "server/control/config.h"
+#include "server/base/config.h"
 #include "server/stream/sasl.h"
 #include "server/stream/stream.h"
 

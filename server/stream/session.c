@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "common/mem.h"
-#include "server/control/config.h"
-#include "server/control/log.h"
+#include "server/base/config.h"
+#include "server/base/log.h"
 #include "server/stream/sasl.h"
 #include "server/stream/stream.h"
 

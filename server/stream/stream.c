@@ -5,8 +5,8 @@
 
 #include "common/mem.h"
 #include "common/xmpp/ns.h"
-#include "server/control/config.h"
-#include "server/control/log.h"
+#include "server/base/config.h"
+#include "server/base/log.h"
 #include "server/net/tls.h"
 #include "server/stream/features.h"
 #include "server/stream/sasl.h"

@@ -16,14 +16,10 @@ enum { STOP_LIMIT_MS = 30000, CTL_LIMIT_MS = 60000, LOG_SHOWN_LINES = 60 };
 
 /* What a test wants differently it says in its options. */
 static const char *const usual_settings[] = {
-    "server.data_dir = \"data\"",
-    "server.shutdown_s = 5",
-    "log.level = \"debug\"",
-    "proxy.trusted_networks = [\"127.0.0.0/8\"]",
-    "sasl.iterations = 4096",
-    "sasl.failure_delay_ms = 0",
-    "sasl.failures_per_window = 1000",
-    NULL,
+    "server.data_dir = \"data\"",      "server.shutdown_s = 5",
+    "log.level = \"debug\"",           "proxy.trusted_networks = [\"127.0.0.0/8\"]",
+    "sasl.iterations = 4096",          "sasl.failure_delay_ms = 0",
+    "sasl.failures_per_window = 1000", NULL,
 };
 
 static const char listeners[] = "[[listener]]\naddress = \"127.0.0.1\"\nport = 0\ntls = \"starttls\"\n\n"

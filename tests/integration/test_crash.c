@@ -100,6 +100,18 @@ static void send_until_killed(struct round *r, long ms)
     harness_crash(r->h);
 }
 
+/* The clients are told in the order they asked, so the last answer stands for all before it. */
+static unsigned count_answered_sets(struct sender *s)
+{
+    size_t n = client_count(s->client, "iq[@type='result']");
+    unsigned answered = 0, number;
+
+    for (; n > 0; n--)
+        if (sscanf(node_attr(client_expect_any(s->client, "iq[@type='result']"), "id"), "set%u", &number) == 1)
+            answered = number + 1;
+    return answered;
+}
+
 /* What had reached the clients when the server died. */
 static void count_promises(struct round *r)
 {
@@ -107,18 +119,13 @@ static void count_promises(struct round *r)
 
     for (size_t i = 0; i < SENDERS; i++) {
         struct sender *s = &r->senders[i];
-        char path[60];
 
-        for (int n = 0; n < 100 && !s->client->is_closed; n++)
+        for (long until = now_ms() + test_patience_ms(); !s->client->is_closed && now_ms() < until;)
             client_pump(r->h, 20); /* what still lies in the socket counts as well */
         for (unsigned n = 0; n < s->client->acked; n++)
             if (s->message_of[n] >= 0)
                 s->acked_messages = (unsigned)s->message_of[n] + 1;
-        for (unsigned n = 0; n < s->sets; n++) {
-            snprintf(path, sizeof(path), "iq[@type='result'][@id='set%u']", n);
-            if (client_count(s->client, path) > 0)
-                s->answered_sets = n + 1;
-        }
+        s->answered_sets = count_answered_sets(s);
         total += s->acked_messages;
         sets += s->answered_sets;
     }
@@ -137,7 +144,7 @@ static void take_messages(struct round *r, size_t i, struct client *from_queue, 
     if (from_queue == NULL)
         return;
     snprintf(path, sizeof(path), "message[@from='%s']", r->senders[i].client->jid);
-    while (client_count(from_queue, path) > 0) {
+    for (size_t n = client_count(from_queue, path); n > 0; n--) {
         const struct node *m = client_expect_any(from_queue, "%s", path);
         int number = atoi(node_text(m, "message/body"));
 
@@ -157,7 +164,7 @@ static void check_messages(struct round *r)
     for (size_t i = 0; i < TARGETS; i++) {
         struct target *t = &r->targets[i];
 
-        t->after = client_login(r->h, t->account, "after", 0);
+        t->after = client_login(r->h, t->account, "after", CLIENT_ACKS);
         client_go_online(t->after, 0);
         client_sync(witness, t->after); /* behind all that was kept */
     }

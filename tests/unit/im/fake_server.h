@@ -9,7 +9,7 @@
 
 #include "common/mem.h"
 #include "common/xmpp/ns.h"
-#include "server/control/config.h"
+#include "server/base/config.h"
 #include "server/im/account.h"
 #include "server/im/hooks.h"
 #include "server/im/router.h"

@@ -2,7 +2,7 @@
 
 #include "common/mem.h"
 #include "common/xmpp/ns.h"
-#include "server/control/config.h"
+#include "server/base/config.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
