@@ -45,9 +45,6 @@ done
 stages=${stages:-format release asan tsan fuzz}
 jobs=$(nproc 2>/dev/null || echo 2)
 
-# Unit tests in which threads meet, by the folder or the name of their source; and all integration tests.
-threaded_units="base/test_log net/* storage/* common/test_mpsc_queue im/test_batch"
-
 # ---- stages ----
 
 format() {
@@ -90,12 +87,11 @@ asan() {
     configure asan && cmake --build --preset asan && run_tests asan -E 'smoke_'
 }
 
+# Unit tests that start a thread or use a part of the server that has some; and all integration tests.
 tsan_targets() {
     echo linnet linnetctl
-    for pattern in $threaded_units; do
-        for source in tests/unit/$pattern.c; do
-            [ ! -e "$source" ] || echo "unit_$(basename "$source" .c)"
-        done
+    for source in $(grep -lE 'thread_create|worker_|pool_|storage_|log_start|fake_server' tests/unit/*/test_*.c); do
+        echo "unit_$(basename "$source" .c)"
     done
     for source in tests/integration/test_*.c; do
         basename "$source" .c
