@@ -121,7 +121,7 @@ void control_deluser(struct control *c, struct control_request *r)
     struct account_command *cmd = begin_account(c, r, &deluser_outcome);
 
     if (cmd != NULL)
-        account_delete(c->server, &cmd->jid, c->server->control, on_account_done, cmd);
+        account_delete(c->server, &cmd->jid, 0, c->server->control, on_account_done, cmd);
 }
 
 /* ---- all accounts, a page at a time ---- */

@@ -107,8 +107,9 @@ void account_create(struct server *server, const struct jid *jid, struct str pas
  * LN_E_NOT_FOUND. */
 void account_set_password(struct server *server, const struct jid *jid, struct str password, uint32_t iterations,
                           uint64_t keep_session, struct executor *reply_to, account_done done, void *ctx);
-/* Ends all sessions, cancels the subscriptions of all contacts, removes everything stored. LN_E_NOT_FOUND. */
-void account_delete(struct server *server, const struct jid *jid, struct executor *reply_to, account_done done,
-                    void *ctx);
+/* Removes everything stored, then ends all sessions, cancels the subscriptions of all contacts. The session named by
+ * `keep_session` (0: none) is left for `done` to answer and to close, at once. LN_E_NOT_FOUND. */
+void account_delete(struct server *server, const struct jid *jid, uint64_t keep_session, struct executor *reply_to,
+                    account_done done, void *ctx);
 
 #endif

@@ -7,6 +7,7 @@
 #include "server/base/config.h"
 #include "server/base/log.h"
 #include "server/im/hooks.h"
+#include "server/im/presence.h"
 #include "server/im/roster_change.h"
 #include "server/im/shard.h"
 #include "server/net/pool.h"
@@ -217,6 +218,13 @@ void account_set_password(struct server *server, const struct jid *jid, struct s
 
 /* ---- the end of an account ---- */
 
+/* The session that is kept hears the result before it is closed; its contacts must be told while they are known. */
+static void withdraw_presence(struct account *a)
+{
+    for (struct session *s = a->sessions; s != NULL; s = s->next_of_account)
+        presence_end(s);
+}
+
 static void on_owner_deleted(void *ctx, enum ln_err err)
 {
     struct account_op *op = ctx;
@@ -227,7 +235,8 @@ static void on_owner_deleted(void *ctx, enum ln_err err)
 
         /* Still marked as ending: what its sessions leave behind is refused, not stored. */
         log_info(LOG_IM, 0, "account.deleted", F_STR("jid", op->jid.full));
-        end_sessions(a, STREAM_ERR_RESET, "the account was deleted", 0);
+        end_sessions(a, STREAM_ERR_NOT_AUTHORIZED, "the account was deleted", op->keep_session);
+        withdraw_presence(a);
         roster_cancel_all(a);
         a->state = ACCOUNT_ABSENT;
         a->offline_count = 0;
@@ -271,10 +280,11 @@ static void run_delete(struct worker *w, void *arg)
         answer(op, LN_E_LIMIT);
 }
 
-void account_delete(struct server *server, const struct jid *jid, struct executor *reply_to, account_done done,
-                    void *ctx)
+void account_delete(struct server *server, const struct jid *jid, uint64_t keep_session, struct executor *reply_to,
+                    account_done done, void *ctx)
 {
     struct account_op *op = op_new(server, OP_DELETE, jid, reply_to, done, ctx);
 
+    op->keep_session = keep_session;
     worker_call(op->home, run_delete, op);
 }

@@ -53,7 +53,7 @@ static _Thread_local struct {
     uint64_t modules;
 } known_hosts[HOST_SLOTS];
 
-bool hooks_is_on(const struct config_host *host, const char *module)
+static bool is_on(const struct config_host *host, const char *module)
 {
     if (strcmp(module, module_core.name) == 0)
         return true;
@@ -69,7 +69,7 @@ static uint64_t work_out_modules(const struct config_host *host)
     uint64_t modules = 0;
 
     for (unsigned i = 0; i < index_.n_modules; i++) {
-        if (hooks_is_on(host, index_.modules[i]->name))
+        if (is_on(host, index_.modules[i]->name))
             modules |= UINT64_C(1) << i;
     }
     return modules;
@@ -126,6 +126,17 @@ enum verdict hooks_run(enum hook_point point, const struct config_host *host, st
 bool hooks_wanted(enum hook_point point)
 {
     return index_.first_hook[point] < index_.first_hook[point + 1];
+}
+
+bool hooks_listens(enum hook_point point, const struct config_host *host)
+{
+    uint64_t modules = modules_of(host);
+
+    for (unsigned i = index_.first_hook[point]; i < index_.first_hook[point + 1]; i++) {
+        if ((modules & index_.hooks[i].module) != 0)
+            return true;
+    }
+    return false;
 }
 
 static unsigned iq_kind_of(const struct stanza *st)

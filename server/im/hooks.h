@@ -102,8 +102,6 @@ void hooks_start(const struct module *const *modules, struct server *server);
  * still be valid, and calls HOOK_CONFIG_CHANGED. */
 void hooks_config_changed(struct worker *w);
 
-/* [any] Whether a module is on for the host, by its name. */
-bool hooks_is_on(const struct config_host *host, const char *module);
 /* [worker] Walks the modules that are on, the core's first: start with *cursor = 0; NULL ends. */
 const struct module *hooks_next_module(const struct config_host *host, unsigned *cursor);
 
@@ -113,6 +111,8 @@ const struct module *hooks_next_module(const struct config_host *host, unsigned 
 enum verdict hooks_run(enum hook_point point, const struct config_host *host, struct hook_event *e);
 /* [any] Whether any module at all listens there: to save building an event. */
 bool hooks_wanted(enum hook_point point);
+/* [worker] Whether one that is on for `host` does: is there anybody to take care of what happens there? */
+bool hooks_listens(enum hook_point point, const struct config_host *host);
 
 /* [worker] The handler of a get or set; NULL: none, also for any other stanza. `after`: continue behind that one. */
 const struct iq_handler *hooks_find_iq(const struct config_host *host, const struct stanza *st, enum iq_target target,

@@ -158,7 +158,7 @@ static bool keeps_offline(const struct session *s)
 {
     const struct config_host *host = session_host(s);
 
-    return host != NULL && hooks_is_on(host, "offline");
+    return host != NULL && hooks_listens(HOOK_MESSAGE_UNDELIVERED, host);
 }
 
 static size_t held_bytes(const struct held *h)

@@ -109,7 +109,7 @@ static bool has_room(const struct account *a, size_t bytes)
 {
     const struct config_host *host = config_host(a->worker->config, jid_domain(&a->jid));
 
-    return host != NULL && hooks_is_on(host, "offline") && account_is_lasting(a) &&
+    return host != NULL && hooks_listens(HOOK_MESSAGE_UNDELIVERED, host) && account_is_lasting(a) &&
            a->offline_count < host->limits.offline_messages && a->offline_bytes + bytes <= host->limits.offline_bytes;
 }
 

@@ -8,9 +8,9 @@
 #include "server/storage/storage.h"
 
 enum {
-    PAGE = 100,                /* messages of one read */
-    OUT_BYTES_MAX = 64 * 1024, /* while more than this waits to be written, or */
-    UNPAID_MAX = 200,          /* so many messages are not acknowledged, the rest waits, */
+    PAGE = 100,                 /* messages of one read */
+    OUT_BYTES_MAX = 256 * 1024, /* while more than this waits to be written, or */
+    UNPAID_MAX = 200,           /* a client that acknowledges has not acknowledged so many messages, the rest waits, */
     LOOK_AGAIN_MS = 100,
     LOOKS_MAX = 50, /* for acknowledgements no longer than this; then limits.sm_unacked has the say */
 };
@@ -53,7 +53,7 @@ static bool is_congested(struct replay *r)
 {
     if (r->s->conn != NULL && conn_out_bytes(r->s->conn) > OUT_BYTES_MAX)
         return true;
-    return r->looks < LOOKS_MAX && ledger_unpaid(r->s) >= UNPAID_MAX;
+    return r->s->client_acks && r->looks < LOOKS_MAX && ledger_unpaid(r->s) >= UNPAID_MAX;
 }
 
 static void go_on(struct replay *r)

@@ -234,27 +234,31 @@ static enum iq_verdict change_password(struct iq *iq)
     return IQ_LATER;
 }
 
-/* On success the session is over by now, and its memory too with this reference. */
+/* The last thing that the session hears is that it worked (XEP-0077 section 3.2). */
 static void on_removed(void *ctx, enum ln_err err)
 {
-    struct session *s = ctx;
+    struct iq *iq = ctx;
+    struct session *s = session_ref(iq->session);
 
-    if (err != LN_OK)
-        log_error(LOG_MODULE, s->id, "register.remove_failed", F_STR("jid", jid_bare(&s->jid)), F_ERR("err", err));
     session_resume(s);
+    if (err == LN_OK) {
+        (void)iq_result(iq, STR(""));
+        session_close(s, STREAM_ERR_NOT_AUTHORIZED, "the account was deleted");
+    } else {
+        log_error(LOG_MODULE, s->id, "register.remove_failed", F_STR("jid", jid_bare(&s->jid)), F_ERR("err", err));
+        (void)iq_error(iq, stanza_err_of_storage(err), NULL);
+    }
     session_unref(&s);
 }
 
 static enum iq_verdict remove_account(struct iq *iq)
 {
-    struct session *s = session_ref(iq->session);
+    struct session *s = iq->session;
     struct jid own = jid_to_bare(&s->jid);
-    /* First, since the end of the account is the end of the session. */
-    enum iq_verdict verdict = iq_result(iq, STR(""));
 
     session_pause(s);
-    account_delete(s->worker->server, &own, &s->worker->executor, on_removed, s);
-    return verdict;
+    account_delete(s->worker->server, &own, s->id, &s->worker->executor, on_removed, iq_keep(iq));
+    return IQ_LATER;
 }
 
 static enum iq_verdict on_set(struct iq *iq)

@@ -97,9 +97,11 @@ void sasl_cache_add(struct sasl_cache *c, struct str bare_jid, const struct scra
 {
     struct entry *e;
 
+    sasl_cache_forget(c, bare_jid);
+    while (c->table.len > 0 && c->table.len >= max)
+        drop(c, c->oldest);
     if (max == 0)
         return;
-    sasl_cache_forget(c, bare_jid);
     e = mem_zalloc(sizeof(*e));
     if (!mac_of(c, keys, password, e->mac)) {
         entry_free(e);
@@ -111,8 +113,6 @@ void sasl_cache_add(struct sasl_cache *c, struct str bare_jid, const struct scra
     *c->end = e;
     c->end = &e->newer;
     (void)hash_table_put(&c->table, str_make(e->jid, e->jid_len), e);
-    while (c->table.len > max)
-        drop(c, c->oldest);
 }
 
 void sasl_cache_forget(struct sasl_cache *c, struct str bare_jid)

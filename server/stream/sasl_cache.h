@@ -14,7 +14,7 @@ struct sasl_cache *sasl_cache_new(void);
 void sasl_cache_free(struct sasl_cache **c);
 /* Was this password found right for these keys? */
 bool sasl_cache_knows(struct sasl_cache *c, struct str bare_jid, const struct scram_keys *keys, struct str password);
-/* `max` entries are kept; 0: none. */
+/* At most `max` entries are kept, the youngest; 0: none. */
 void sasl_cache_add(struct sasl_cache *c, struct str bare_jid, const struct scram_keys *keys, struct str password,
                     size_t max);
 void sasl_cache_forget(struct sasl_cache *c, struct str bare_jid);

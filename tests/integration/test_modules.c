@@ -419,8 +419,9 @@ static void an_account_that_is_removed_leaves_nothing_behind(void **state)
     client_befriend(one, romeo);
     client_request(one, "set", NULL, "<vCard xmlns='vcard-temp'><FN>gone soon</FN></vCard>");
     client_send(one, "<iq type='set' id='bye'><query xmlns='" NS_REGISTER "'><remove/></query></iq>");
-    client_expect_closed(two,
-                         "reset"); /* XEP-0077 section 3.2 has not-authorized for its own; the others end as well */
+    client_expect_closed(two, "not-authorized"); /* XEP-0077 section 3.2 */
+    client_expect_any(one, "iq[@type='result'][@id='bye']");
+    client_expect_closed(one, "not-authorized");
     client_expect_any(romeo, "presence[@type='unavailable'][@from='%s']", one->jid);
     client_expect_any(romeo, "presence[@type='unsubscribed'][@from='%s']", a->jid);
     expect_answer(client_request(romeo, "get", NULL, "<query xmlns='jabber:iq:roster'/>"), "iq[@type='result']/query");

@@ -143,7 +143,7 @@ static void accounts_are_made_listed_changed_and_removed(void **state)
     assert_true(client_wait_login(c));
     expect_ctl(h, false, NULL, "x\n", "passwd", "nobody-at-all@" DOMAIN);
     expect_ctl(h, true, NULL, NULL, "deluser", "--yes", a->jid);
-    client_expect_closed(c, "reset");
+    client_expect_closed(c, "not-authorized");
     assert_false(client_wait_login(client_connect(h, a->jid, "changed", 0)));
     expect_ctl(h, false, NULL, NULL, "deluser", "--yes", a->jid);
 }

@@ -27,7 +27,8 @@
 
 struct fake_session {
     struct session s;
-    struct buf out; /* what was sent */
+    enum stream_err closed_with; /* STREAM_OK: it was not */
+    struct buf out;              /* what was sent */
     unsigned n_stanzas;
     struct jid_buf names;
 };
@@ -92,6 +93,11 @@ bool session_send_raw(struct session *s, struct str xml, unsigned n_stanzas)
     return true;
 }
 
+void session_close(struct session *s, enum stream_err err, const char *text)
+{
+    (void)text;
+    container_of(s, struct fake_session, s)->closed_with = err;
+}
 void session_begin_async(struct session *s)
 {
     s->async_ops++;
@@ -202,12 +208,13 @@ void account_set_password(struct server *server, const struct jid *jid, struct s
     remember_call("password", jid, password, done, ctx);
     fake.call.keep_session = keep_session;
 }
-void account_delete(struct server *server, const struct jid *jid, struct executor *reply_to, account_done done,
-                    void *ctx)
+void account_delete(struct server *server, const struct jid *jid, uint64_t keep_session, struct executor *reply_to,
+                    account_done done, void *ctx)
 {
     assert_ptr_equal(server, &fake.server);
     assert_ptr_equal(reply_to, &fake.worker->executor);
     remember_call("delete", jid, STR(""), done, ctx);
+    fake.call.keep_session = keep_session;
 }
 
 /* ---- what tests call ---- */

@@ -197,13 +197,14 @@ static void after_a_change_of_configuration_the_same_memory_can_be_another_host(
     free(host);
 }
 
-static void a_module_is_on_where_the_host_names_it(void **state)
+static void somebody_listens_where_the_host_names_a_module_that_does(void **state)
 {
     (void)state;
-    assert_true(hooks_is_on(&with_a, "a"));
-    assert_false(hooks_is_on(&with_a, "b"));
-    assert_true(hooks_is_on(&with_none, "core"));
-    assert_false(hooks_is_on(NULL, "a"));
+    assert_true(hooks_listens(HOOK_AVAILABLE, &with_a));
+    assert_false(hooks_listens(HOOK_CONFIG_CHANGED, &with_a));
+    assert_true(hooks_listens(HOOK_SESSION_BOUND, &with_none)); /* the core */
+    assert_false(hooks_listens(HOOK_AVAILABLE, &with_none));
+    assert_false(hooks_listens(HOOK_AVAILABLE, NULL));
 }
 
 static void the_walk_gives_the_core_and_then_the_modules_that_are_on(void **state)
@@ -291,7 +292,7 @@ int main(void)
         cmocka_unit_test_setup(modules_that_were_switched_off_still_learn_of_a_session_s_end, set_up),
         cmocka_unit_test_setup(a_point_where_nobody_listens_is_not_wanted, set_up),
         cmocka_unit_test_setup(after_a_change_of_configuration_the_same_memory_can_be_another_host, set_up),
-        cmocka_unit_test_setup(a_module_is_on_where_the_host_names_it, set_up),
+        cmocka_unit_test_setup(somebody_listens_where_the_host_names_a_module_that_does, set_up),
         cmocka_unit_test_setup(the_walk_gives_the_core_and_then_the_modules_that_are_on, set_up),
         cmocka_unit_test_setup(an_iq_is_matched_by_type_namespace_element_and_target, set_up),
         cmocka_unit_test_setup(a_handler_without_element_takes_every_one_of_its_namespace, set_up),

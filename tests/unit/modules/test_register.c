@@ -252,16 +252,28 @@ static void an_incomplete_change_and_one_in_the_clear_are_refused(void **state)
     fake_expect(&fake.session.out, ERROR(TO_ROMEO, "auth", "not-authorized"));
 }
 
-static void who_leaves_is_answered_before_the_account_goes(void **state)
+static void who_leaves_is_answered_when_the_account_has_gone(void **state)
 {
     (void)state;
     own(SET("<remove/>"));
-    fake_expect(&fake.session.out, DONE_FOR_ROMEO);
     assert_string_equal(fake.call.what, "delete");
     assert_true(str_is(fake.call.jid.full, "romeo@h.example"));
+    assert_int_equal(fake.call.keep_session, fake.session.s.id);
     assert_int_equal(fake.session.s.pauses, 1);
-    fake.session.s.type = SESSION_DESTROYED;
+    fake_expect(&fake.session.out, "");
     fake_finish_account(LN_OK);
+    fake_expect(&fake.session.out, DONE_FOR_ROMEO);
+    assert_int_equal(fake.session.closed_with, STREAM_ERR_NOT_AUTHORIZED);
+}
+
+static void a_removal_that_cannot_be_stored_is_an_error_and_the_session_goes_on(void **state)
+{
+    (void)state;
+    own(SET("<remove/>"));
+    fake_finish_account(LN_E_FULL);
+    fake_expect(&fake.session.out, ERROR(TO_ROMEO, "wait", "resource-constraint"));
+    assert_int_equal(fake.session.closed_with, STREAM_OK);
+    assert_int_equal(fake.session.s.pauses, 0);
 }
 
 static void a_removal_with_anything_beside_it_is_a_bad_request(void **state)
@@ -292,7 +304,8 @@ int main(void)
         test(a_password_that_was_not_saved_is_an_error),
         test(nobody_changes_the_password_of_somebody_else),
         test(an_incomplete_change_and_one_in_the_clear_are_refused),
-        test(who_leaves_is_answered_before_the_account_goes),
+        test(who_leaves_is_answered_when_the_account_has_gone),
+        test(a_removal_that_cannot_be_stored_is_an_error_and_the_session_goes_on),
         test(a_removal_with_anything_beside_it_is_a_bad_request),
     };
 
