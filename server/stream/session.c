@@ -144,7 +144,7 @@ static void log_end(const struct session *s, enum stream_err err)
     if (s->full_jid.len > 0)
         log_info(LOG_STREAM, s->id, "session.closed", F_STR("jid", s->full_jid),
                  F_CSTR("cond", err == STREAM_OK ? "" : stream_err_name(err)),
-                 F_I64("s", (wall_clock_ms() - s->bound_ms) / 1000));
+                 F_I64("lasted_s", (wall_clock_ms() - s->bound_ms) / 1000));
     else
         log_info(LOG_STREAM, s->id, "stream.closed", F_CSTR("cond", err == STREAM_OK ? "" : stream_err_name(err)),
                  F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(s->conn)));
