@@ -82,9 +82,10 @@ release() {
     configure release && cmake --build --preset release && run_tests release
 }
 
-# The clients of the smoke tests are not built with a sanitizer, and have spoken to the server in `release`.
+# `release` has run the integration tests with 1, 2 and 4 workers; under the sanitizers, where all is slow, one number has to do. The
+# clients of the smoke tests are not built with a sanitizer, and have spoken to the server in `release`.
 asan() {
-    configure asan && cmake --build --preset asan && run_tests asan -E 'smoke_'
+    configure asan && cmake --build --preset asan && LINNET_TEST_WORKERS=4 run_tests asan -E 'smoke_'
 }
 
 # Unit tests that start a thread or use a part of the server that has some; and all integration tests.
@@ -107,7 +108,7 @@ tsan() {
         test_*) echo "integration\\.${target#test_}" ;;
         esac
     done | paste -sd '|')
-    configure tsan && cmake --build --preset tsan --target $targets && run_tests tsan -R "^($names)\$"
+    configure tsan && cmake --build --preset tsan --target $targets && LINNET_TEST_WORKERS=2 run_tests tsan -R "^($names)\$"
 }
 
 fuzz() {
