@@ -69,46 +69,54 @@ configure() {
 run_tests() {
     preset=$1
     shift
-    rm -f "$(failed_list "$preset")"
-    ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" "$@"
-}
-
-# Where ctest writes the names of those that failed, a number and a colon before each.
-failed_list() {
-    echo "build/$1/Testing/Temporary/LastTestsFailed.log"
+    failed=build/$preset/Testing/Temporary/LastTestsFailed.log # ctest's: a number and a colon before each name
+    rm -f "$failed"
+    ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" "$@" && return 0
+    [ ! -e "$failed" ] || failed_names="$failed_names$(sed 's/^[0-9]*:/           /' "$failed")
+"
+    return 1
 }
 
 release() {
     configure release && cmake --build --preset release && run_tests release
 }
 
-# `release` has run the integration tests with 1, 2 and 4 workers; under the sanitizers, where all is slow, one number has to do. The
-# clients of the smoke tests are not built with a sanitizer, and have spoken to the server in `release`.
+# The tests' own clients, built in `release`, speak to the server of another build: what is to be watched is the server, and clients
+# without a sanitizer are faster. `release` has run these with 1, 2 and 4 workers; here one number has to do. (The clients of the
+# smoke tests have spoken to the server in `release`, too.)
+run_integration_tests_against() {
+    build_dir=$root/build/$1
+    configure release && cmake --build --preset release || return 1
+    export LINNET_TEST_SERVER="$build_dir/linnet" LINNET_TEST_CTL="$build_dir/linnetctl"
+    export LINNET_TEST_WORKERS="$2" LINNET_TEST_PATIENCE=60
+    status=0
+    run_tests release -L integration -E 'smoke_' || status=1
+    unset LINNET_TEST_SERVER LINNET_TEST_CTL LINNET_TEST_WORKERS LINNET_TEST_PATIENCE
+    return $status
+}
+
+# Both are run, whatever the first finds.
 asan() {
-    configure asan && cmake --build --preset asan && LINNET_TEST_WORKERS=4 run_tests asan -E 'smoke_'
+    unit_tests=failed
+    configure asan && cmake --build --preset asan --target linnet linnetctl $(unit_targets '') || return 1
+    run_tests asan -R '^unit_' && unit_tests=passed
+    run_integration_tests_against asan 4 && [ "$unit_tests" = passed ]
+}
+
+# The unit tests whose source has the pattern.
+unit_targets() {
+    for source in $(grep -lE "$1" tests/unit/*/test_*.c); do
+        echo "unit_$(basename "$source" .c)"
+    done
 }
 
 # Unit tests that start a thread or use a part of the server that has some; and all integration tests.
-tsan_targets() {
-    echo linnet linnetctl
-    for source in $(grep -lE 'thread_create|worker_|pool_|storage_|log_start|fake_server' tests/unit/*/test_*.c); do
-        echo "unit_$(basename "$source" .c)"
-    done
-    for source in tests/integration/test_*.c; do
-        basename "$source" .c
-    done
-}
-
 tsan() {
-    targets=$(tsan_targets)
-    # ctest's names: unit_test_log, integration.roster
-    names=$(for target in $targets; do
-        case $target in
-        unit_*) echo "$target" ;;
-        test_*) echo "integration\\.${target#test_}" ;;
-        esac
-    done | paste -sd '|')
-    configure tsan && cmake --build --preset tsan --target $targets && LINNET_TEST_WORKERS=2 run_tests tsan -R "^($names)\$"
+    unit_tests=failed
+    targets=$(unit_targets 'thread_create|worker_|pool_|storage_|log_start|fake_server')
+    configure tsan && cmake --build --preset tsan --target linnet linnetctl $targets || return 1
+    run_tests tsan -R "^($(echo $targets | tr ' ' '|'))\$" && unit_tests=passed
+    run_integration_tests_against tsan 2 && [ "$unit_tests" = passed ]
 }
 
 fuzz() {
@@ -129,6 +137,7 @@ failures=0
 for stage in $stages; do
     say "==== $stage ===="
     begin=$(date +%s)
+    failed_names=""
     if "$stage"; then
         result=passed
     else
@@ -137,9 +146,7 @@ for stage in $stages; do
     fi
     summary="$summary$(printf '%-8s %s  %4d s' "$stage" "$result" $(($(date +%s) - begin)))
 "
-    [ "$result" = passed ] || [ ! -e "$(failed_list "$stage")" ] ||
-        summary="$summary$(sed 's/^[0-9]*:/           /' "$(failed_list "$stage")")
-"
+    summary=$summary$failed_names
 done
 say ""
 say "==== summary ===="

@@ -260,9 +260,23 @@ static void learn_ports(struct harness *h)
             test_fail("listener %zu of the configuration was not opened", i);
 }
 
+const char *harness_server_program(void)
+{
+    const char *other = getenv("LINNET_TEST_SERVER");
+
+    return other != NULL ? other : LINNET_BINARY;
+}
+
+const char *harness_ctl_program(void)
+{
+    const char *other = getenv("LINNET_TEST_CTL");
+
+    return other != NULL ? other : LINNETCTL_BINARY;
+}
+
 void harness_start(struct harness *h)
 {
-    const char *const argv[] = {LINNET_BINARY, "--config", h->config_path, NULL};
+    const char *const argv[] = {harness_server_program(), "--config", h->config_path, NULL};
 
     current = h;
     h->start_mark = harness_log_mark(h);
@@ -271,7 +285,7 @@ void harness_start(struct harness *h)
         a->spare_on = 0; /* homes are dealt anew with each start */
     h->server.in_child = h->options.in_child;
     if (!process_start(&h->server, argv, h->log_path))
-        test_fail("%s cannot be started", LINNET_BINARY);
+        test_fail("%s cannot be started", argv[0]);
     free(harness_log_wait(h, h->start_mark, " server.ready"));
     learn_ports(h);
 }
@@ -328,7 +342,7 @@ void harness_crash(struct harness *h)
 
 int harness_ctl_(struct harness *h, const char *input, char **ret_output, const char *const args[])
 {
-    const char *argv[16] = {LINNETCTL_BINARY, "--socket", h->socket_path};
+    const char *argv[16] = {harness_ctl_program(), "--socket", h->socket_path};
     size_t n = 3;
 
     for (; *args != NULL && n < 15; args++)

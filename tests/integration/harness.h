@@ -64,6 +64,11 @@ struct harness {
     size_t start_mark;      /* where in the log this run of the server begins */
 };
 
+/* The programs under test: those of this build, or, to have the same tests speak to another build (one with a
+ * sanitizer), what LINNET_TEST_SERVER and LINNET_TEST_CTL name. */
+const char *harness_server_program(void);
+const char *harness_ctl_program(void);
+
 /* ---- running tests ---- */
 
 #define HARNESS_TEST(f) cmocka_unit_test_setup_teardown(f, harness_test_begin, harness_test_end)

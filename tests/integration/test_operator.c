@@ -48,7 +48,7 @@ static void expect_field(struct harness *h, const char *full_jid, const char *fi
 
 static int run_linnet(char **ret_output, const char *a, const char *b, const char *c)
 {
-    const char *const argv[] = {LINNET_BINARY, a, b, c, NULL};
+    const char *const argv[] = {harness_server_program(), a, b, c, NULL};
 
     return process_run(argv, NULL, test_patience_ms(), ret_output);
 }
@@ -388,7 +388,7 @@ static void a_log_file_is_opened_anew_on_sigusr1_and_may_be_json(void **state)
                                   .settings = (const char *const[]){"log.target = \"file\"", "log.path = \"log\"",
                                                                     "log.format = \"json\"", NULL}});
     char *moved = text_format("%s/log.1", h->dir), *text, *rest, *line;
-    const char *const argv[] = {LINNET_BINARY, "--config", h->config_path, NULL};
+    const char *const argv[] = {harness_server_program(), "--config", h->config_path, NULL};
     char *stray = text_format("%s/stderr", h->dir);
 
     (void)state;
