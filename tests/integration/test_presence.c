@@ -346,6 +346,7 @@ static void coming_changing_and_going_is_seen_by_contacts_and_the_own_resources(
     client_send(two, "<presence type='unavailable'><status>bye</status></presence>");
     client_expect(romeo, "presence[@type='unavailable'][@from='%s']/status[.='bye']", two->jid);
     client_expect(one, "presence[@type='unavailable'][@from='%s']", two->jid);
+    client_expect_any(two, "presence[@type='unavailable'][@from='%s']", two->jid); /* itself too: section 4.5.2 */
     client_drain(two);
     client_send(romeo, "<presence><show>xa</show></presence>");
     client_expect(one, "presence[@from='%s']/show[.='xa']", romeo->jid);
