@@ -255,12 +255,12 @@ static void report_json(const struct probe *p, const char *jid, enum step failed
     for (enum step s = 0; s < STEPS; s++) {
         if (!is_reached(p, s))
             continue;
-        buf_printf(&out, "%s{\"step\": \"%s\", \"ms\": %.1f}", comma, step_names[s], duration_of(p, s));
+        buf_printf(&out, "%s{\"step\": \"%s\", \"ms\": %.2f}", comma, step_names[s], duration_of(p, s));
         comma = ", ";
     }
     buf_append_char(&out, ']');
     if (failed == STEPS) {
-        buf_printf(&out, ", \"total_ms\": %.1f", p->reached_ms[STEP_LOGOUT]);
+        buf_printf(&out, ", \"total_ms\": %.2f", p->reached_ms[STEP_LOGOUT]);
     } else {
         buf_printf(&out, ", \"failed\": \"%s\", \"error\": ", step_names[failed]);
         ctl_json_string(&out, str_of(reason));
@@ -273,9 +273,9 @@ static void report_text(const struct probe *p, const char *jid, enum step failed
 {
     for (enum step s = 0; s < STEPS; s++)
         if (is_reached(p, s))
-            printf("%-8s %8.1f ms\n", step_names[s], duration_of(p, s));
+            printf("%-8s %8.2f ms\n", step_names[s], duration_of(p, s));
     if (failed == STEPS)
-        printf("%-8s %8.1f ms\n", "all", p->reached_ms[STEP_LOGOUT]);
+        printf("%-8s %8.2f ms\n", "all", p->reached_ms[STEP_LOGOUT]);
     else
         fprintf(stderr, "linnetctl: %s: %s failed: %s\n", jid, step_names[failed], reason);
 }
