@@ -14,42 +14,18 @@ void buf_deinit(struct buf *b)
     *b = (struct buf){0};
 }
 
-char *buf_reserve(struct buf *b, size_t more)
+char *buf_grow(struct buf *b, size_t more)
 {
     size_t cap = b->cap > 0 ? b->cap : BUF_FIRST_BYTES;
 
     assert(more <= SIZE_MAX / 4 && b->len <= SIZE_MAX / 4);
-    if (b->cap - b->len >= more && b->p != NULL)
-        return b->p + b->len;
     while (cap - b->len < more)
         cap *= 2;
-    b->p = mem_realloc(b->p, cap);
-    b->cap = cap;
+    if (cap != b->cap) {
+        b->p = mem_realloc(b->p, cap);
+        b->cap = cap;
+    }
     return b->p + b->len;
-}
-
-void buf_append(struct buf *b, const void *p, size_t len)
-{
-    if (len == 0)
-        return;
-    memcpy(buf_reserve(b, len), p, len);
-    b->len += len;
-}
-
-void buf_append_str(struct buf *b, struct str s)
-{
-    buf_append(b, s.p, s.len);
-}
-
-void buf_append_cstr(struct buf *b, const char *s)
-{
-    buf_append(b, s, strlen(s));
-}
-
-void buf_append_char(struct buf *b, char c)
-{
-    *buf_reserve(b, 1) = c;
-    b->len++;
 }
 
 void buf_append_u64(struct buf *b, uint64_t n)

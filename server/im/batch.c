@@ -185,7 +185,7 @@ static void run_batch(struct task *own_task)
     struct worker *w = b->to;
     struct shard *shard = shard_of(w);
 
-    atomic_fetch_add_explicit(&w->counters.batches_in, 1, memory_order_relaxed);
+    counter_add(&w->counters.batches_in, 1);
     for (size_t i = 0; i < b->n; i++) {
         struct entry *e = &b->entries[i];
 

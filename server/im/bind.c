@@ -54,7 +54,7 @@ static void enter_tables(struct session *s, struct account *a)
     a->sessions = s;
     a->n_sessions++;
     (void)hash_table_put(&shard->sessions, s->full_jid, s);
-    atomic_fetch_add_explicit(&s->worker->counters.sessions, 1, memory_order_relaxed);
+    counter_add(&s->worker->counters.sessions, 1);
 }
 
 void bind_undo(struct session *s)
@@ -71,7 +71,7 @@ void bind_undo(struct session *s)
     a->n_sessions--;
     (void)hash_table_remove(&shard->sessions, s->full_jid);
     s->roster = NULL;
-    atomic_fetch_sub_explicit(&s->worker->counters.sessions, 1, memory_order_relaxed);
+    counter_subtract(&s->worker->counters.sessions, 1);
 }
 
 static void log_bound(const struct session *s)

@@ -93,7 +93,7 @@ static void on_kept(void *ctx, enum ln_err err)
     struct account *a = k->a;
 
     if (err == LN_OK) {
-        atomic_fetch_add_explicit(&a->worker->counters.messages_offline, 1, memory_order_relaxed);
+        counter_add(&a->worker->counters.messages_offline, 1);
         replay_hand_on(a); /* somebody may have come online meanwhile */
     } else {
         offline_uncount(a, k->bytes);

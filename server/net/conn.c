@@ -81,7 +81,7 @@ struct conn *conn_from_parcel(struct worker *w, struct conn_parcel *own_parcel)
     c->timer.fire = conn_on_timer;
     c->poll.data = c;
     LIST_ADD(&w->conns, c, next, prev);
-    atomic_fetch_add_explicit(&w->counters.connections, 1, memory_order_relaxed);
+    counter_add(&w->counters.connections, 1);
     if (uv_poll_init(&w->loop, &c->poll, c->fd) != 0) {
         c->poll.data = NULL; /* no handle: nothing to close */
         conn_mark_lost(c, CONN_ERROR);
@@ -98,7 +98,7 @@ static void leave_lists(struct conn *c)
     LIST_REMOVE(c, next_dirty, prev_dirty);
     LIST_REMOVE(c, next_resumed, prev_resumed);
     wheel_cancel(&c->timer);
-    atomic_fetch_sub_explicit(&c->w->counters.connections, 1, memory_order_relaxed);
+    counter_subtract(&c->w->counters.connections, 1);
 }
 
 static void conn_free(struct conn *c)

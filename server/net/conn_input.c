@@ -258,7 +258,7 @@ static void on_readable(struct conn *c)
         return;
     }
     c->last_input_ms = worker_now_ms(w);
-    atomic_fetch_add_explicit(&w->counters.bytes_in, (uint64_t)n, memory_order_relaxed);
+    counter_add(&w->counters.bytes_in, (uint64_t)n);
     take_input(c, str_make(w->read_bytes, (size_t)n));
 }
 

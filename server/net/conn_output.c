@@ -10,6 +10,8 @@
 enum {
     OUT_HOLD_BYTES = 256 * 1024, /* a peer with more than this unread gets no more of its requests read */
     OUT_RELEASE_BYTES = 64 * 1024,
+    OUT_FIRST_BYTES = 512,
+    SPARE_BYTES_MAX = 32 * 1024,
 };
 
 /* ---- gathering ---- */
@@ -23,9 +25,30 @@ size_t conn_out_bytes(const struct conn *c)
     return n > c->written ? n - c->written : 0;
 }
 
+/* A connection owns memory for its output only while it has some. What it needs in each turn it takes from the few
+ * buffers that its worker keeps warm, and gives back at the end of the turn. */
 struct buf *conn_out(struct conn *c)
 {
+    struct worker *w = c->w;
+
+    if (c->out.p == NULL) {
+        if (w->n_spares > 0)
+            c->out = w->spares[--w->n_spares];
+        else
+            (void)buf_reserve(&c->out, OUT_FIRST_BYTES);
+    }
     return &c->out;
+}
+
+static void release_out(struct worker *w, struct buf *b)
+{
+    if (w->n_spares == WORKER_SPARES || b->cap > SPARE_BYTES_MAX) {
+        buf_deinit(b);
+        return;
+    }
+    buf_clear(b);
+    w->spares[w->n_spares++] = *b;
+    *b = (struct buf){0};
 }
 
 bool conn_sent(struct conn *c)
@@ -49,7 +72,7 @@ bool conn_sent(struct conn *c)
 bool conn_send(struct conn *c, struct str text)
 {
     if (c->lost == 0)
-        buf_append_str(&c->out, text);
+        buf_append_str(conn_out(c), text);
     return conn_sent(c);
 }
 
@@ -99,9 +122,9 @@ static bool write_some(struct conn *c, struct buf *b)
         c->written += (size_t)n;
     }
     c->bytes_sent += c->written - before;
-    atomic_fetch_add_explicit(&c->w->counters.bytes_out, c->written - before, memory_order_relaxed);
+    counter_add(&c->w->counters.bytes_out, c->written - before);
     if (c->written == b->len) {
-        buf_deinit(b); /* an idle connection owns no buffer */
+        release_out(c->w, b); /* an idle connection owns no buffer */
         c->written = 0;
         return true;
     }
@@ -119,7 +142,7 @@ static bool write_tls(struct conn *c)
             conn_mark_lost(c, CONN_TLS_FAILED);
             return false;
         }
-        buf_deinit(&c->out);
+        release_out(c->w, &c->out);
     }
     struct buf *records = tls_output(c->tls);
 

@@ -224,6 +224,8 @@ void worker_free(struct worker **own_w)
     tls_context_unref(&w->tls);
     xml_scratch_free(&w->scratch);
     buf_deinit(&w->plain);
+    while (w->n_spares > 0)
+        buf_deinit(&w->spares[--w->n_spares]);
     free(w);
 }
 

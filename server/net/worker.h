@@ -28,7 +28,7 @@ struct tls_context;
 struct worker;
 struct xml_scratch;
 
-enum { WORKER_READ_BYTES = 64 * 1024 };
+enum { WORKER_READ_BYTES = 64 * 1024, WORKER_SPARES = 32 };
 
 struct conn_list {
     struct conn *first;
@@ -52,7 +52,8 @@ struct worker_events {
     void (*on_free)(struct worker *w);
 };
 
-/* Counters for `linnetctl status`; written by the worker, read by anyone. */
+/* Counters for `linnetctl status`; written by the worker, read by anyone. Since nobody else writes them, counting needs
+ * no atomic read-modify-write: counter_add(). */
 struct worker_counters {
     _Atomic uint64_t connections; /* open now */
     _Atomic uint64_t sessions;    /* bound now */
@@ -62,6 +63,16 @@ struct worker_counters {
     _Atomic uint64_t messages_offline;
     _Atomic uint64_t batches_in;
 };
+
+/* [worker] */
+static inline void counter_add(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+}
+static inline void counter_subtract(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) - n, memory_order_relaxed);
+}
 
 struct worker {
     struct executor executor; /* [any] first: worker_of_executor() casts */
@@ -88,10 +99,13 @@ struct worker {
     struct shard *shard;           /* im/shard.h */
     struct sasl_cache *sasl_cache; /* stream/sasl_cache.h */
     struct xml_scratch *scratch;
-    struct conn_list conns;   /* all */
-    struct conn_list dirty;   /* have something to write, or broke */
-    struct conn_list resumed; /* may take input again */
-    struct buf plain;         /* decrypted input of the connection at hand */
+    struct conn_list conns;           /* all */
+    struct conn_list dirty;           /* have something to write, or broke */
+    struct conn_list resumed;         /* may take input again */
+    struct buf plain;                 /* decrypted input of the connection at hand */
+    struct buf spares[WORKER_SPARES]; /* empty output buffers with memory, for the next connections that have something
+                                         to say */
+    unsigned n_spares;
     uint64_t last_id;
     bool is_draining;
     bool in_end_turn;

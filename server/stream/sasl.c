@@ -191,7 +191,7 @@ static void succeed(struct session *s)
     x->success = (struct buf){0};
     memcpy(username, x->jid.full.p, len);
     s->mechanism = x->mechanism->name;
-    atomic_fetch_add_explicit(&s->worker->counters.logins, 1, memory_order_relaxed);
+    counter_add(&s->worker->counters.logins, 1);
     log_debug(LOG_SASL, s->id, "sasl.done", F_STR("jid", x->jid.full), F_CSTR("mech", x->mechanism->name),
               F_U64("ms", worker_now_ms(s->worker) - s->sasl_ms));
     sasl_free(&s->sasl);
@@ -256,7 +256,7 @@ static void fail_login(struct session *s)
                              cfg->sasl.failures_window_s);
     by_jid = throttle_count(throttle, BY_ACCOUNT, jid_full(&x->jid), cfg->sasl.failures_window_s);
     delay_ms = delay_after(cfg, by_addr > by_jid ? by_addr : by_jid);
-    atomic_fetch_add_explicit(&s->worker->counters.login_failures, 1, memory_order_relaxed);
+    counter_add(&s->worker->counters.login_failures, 1);
     log_info(LOG_SASL, s->id, "sasl.failed", F_STR("jid", x->jid.full), F_CSTR("mech", x->mechanism->name),
              F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(s->conn)), F_U64("delay_ms", delay_ms));
     x->failure = "not-authorized";

@@ -104,7 +104,7 @@ static bool sent(struct session *s, unsigned n_stanzas)
     bool is_queued = conn_sent(s->conn);
 
     if (n_stanzas > 0) {
-        atomic_fetch_add_explicit(&s->worker->counters.stanzas_out, n_stanzas, memory_order_relaxed);
+        counter_add(&s->worker->counters.stanzas_out, n_stanzas);
         if (is_queued)
             stream_upper->on_sent(s, n_stanzas);
     }

@@ -325,7 +325,7 @@ static enum stream_err take_stanza(struct session *s, struct input *in)
     in->st = NULL;
     if (st->lang.len == 0)
         st->lang = arena_copy(st->arena, s->lang);
-    atomic_fetch_add_explicit(&s->worker->counters.stanzas_in, 1, memory_order_relaxed);
+    counter_add(&s->worker->counters.stanzas_in, 1);
     stream_upper->on_stanza(s, st);
     return STREAM_OK;
 }
