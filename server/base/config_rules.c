@@ -64,7 +64,12 @@ static void check_listener(struct config_reader *r, const struct config *cfg, si
     if (l->proxy_protocol == CONFIG_PROXY_REQUIRED && cfg->proxy.trusted_networks.n == 0)
         refuse(r, "listener.proxy_protocol", &l->proxy_protocol,
                "nobody could connect: proxy.trusted_networks is empty");
-    if (l->tls == CONFIG_TLS_NONE && cfg->tls.required)
+    if (l->proxy_tls && l->proxy_protocol != CONFIG_PROXY_REQUIRED)
+        refuse(r, "listener.proxy_tls", &l->proxy_tls, "nobody could say so: proxy_protocol must be \"required\"");
+    if (l->proxy_tls && l->tls == CONFIG_TLS_DIRECT)
+        refuse(r, "listener.proxy_tls", &l->proxy_tls,
+               "TLS cannot end at the balancer and begin here: tls must be \"none\" or \"starttls\"");
+    if (l->tls == CONFIG_TLS_NONE && cfg->tls.required && !l->proxy_tls)
         refuse(r, "listener.tls", &l->tls, "nobody could log in: tls.required is true");
 }
 

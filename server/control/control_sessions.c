@@ -9,7 +9,6 @@
 
 #include "common/mem.h"
 #include "server/im/shard.h"
-#include "server/net/tls.h"
 #include "server/stream/session.h"
 
 #include <stdio.h>
@@ -145,13 +144,12 @@ static void put_identity(struct buf *out, const struct session *s)
 
 static void put_connection(struct buf *out, const struct session *s)
 {
-    const struct tls *tls = s->is_secure ? conn_peek_tls(s->conn) : NULL;
     char address[64];
 
     conn_peer_name(s->conn, address);
     control_put_bool(out, s->is_secure);
-    control_put_cstr(out, tls == NULL ? NULL : tls_version_name(tls));
-    control_put_cstr(out, tls == NULL ? NULL : tls_cipher_name(tls));
+    control_put_cstr(out, session_tls_name(s));
+    control_put_cstr(out, session_cipher_name(s));
     control_put_cstr(out, s->mechanism);
     control_put_cstr(out, address);
     if (s->bound_ms == 0)

@@ -8,7 +8,6 @@
 #include "server/base/log.h"
 #include "server/im/hooks.h"
 #include "server/im/shard.h"
-#include "server/net/tls.h"
 #include "server/stream/stream.h"
 
 struct bind_request {
@@ -76,10 +75,10 @@ void bind_undo(struct session *s)
 
 static void log_bound(const struct session *s)
 {
-    const struct tls *tls = conn_peek_tls(s->conn);
+    const char *tls = session_tls_name(s);
 
     log_info(LOG_IM, s->id, "session.bound", F_STR("jid", s->full_jid),
-             F_CSTR("tls", tls != NULL ? tls_version_name(tls) : "none"), F_CSTR("mech", s->mechanism),
+             F_CSTR("tls", tls != NULL ? tls : "none"), F_CSTR("mech", s->mechanism),
              F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(s->conn)),
              F_U64("ms", worker_now_ms(s->worker) - s->sasl_ms));
 }

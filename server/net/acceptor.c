@@ -27,6 +27,7 @@ struct listener {
     int fd;
     enum conn_security security;
     bool wants_proxy;
+    bool trusts_proxy_tls;
 };
 
 /* A connection whose PROXY header has not come yet. */
@@ -133,12 +134,36 @@ static void run_arrival(struct task *own_task)
     free(x);
 }
 
-/* Takes the descriptor. */
-static void hand_over(struct acceptor *a, int fd, const struct sockaddr_storage *peer, enum conn_security security)
+/* TLS as good as our own: older versions are not (RFC 8996). Balancers write "TLSv1.3" or "TLS 1.3". */
+static bool is_current_tls(struct str version)
 {
+    struct str number = version.len < 3 ? version : str_make(version.p + version.len - 3, 3);
+
+    return str_starts(version, STR("TLS")) && (str_is(number, "1.2") || str_is(number, "1.3"));
+}
+
+static bool is_secured_by_balancer(const struct listener *l, const struct proxy_header *h)
+{
+    return l->trusts_proxy_tls && h->tls.is_used && is_current_tls(h->tls.version);
+}
+
+static void log_proxied(uint64_t id, const struct sockaddr_storage *peer, const struct proxy_header *h)
+{
+    log_debug(LOG_NET, id, "proxy.accepted", F_ADDR("peer", (const struct sockaddr *)peer),
+              F_STR("tls", h->tls.is_used ? h->tls.version : STR("none")), F_STR("cipher", h->tls.cipher),
+              F_STR("sni", h->authority), F_STR("alpn", h->alpn), F_STR("certificate", h->tls.common_name),
+              F_BOOL("verified", h->tls.is_certificate_verified), F_STR("unique_id", h->unique_id));
+}
+
+/* Takes the descriptor. `header`: what the balancer said; NULL: there is none. */
+static void hand_over(struct listener *l, int fd, const struct sockaddr_storage *peer,
+                      const struct proxy_header *header)
+{
+    struct acceptor *a = l->acceptor;
     struct address *address = address_of(a, peer);
     struct arrival *x;
     struct gone *g;
+    uint64_t id;
 
     if (a->is_stopped || !is_within_limits(a, address, peer)) {
         forget_if_unused(a, address);
@@ -153,8 +178,15 @@ static void hand_over(struct acceptor *a, int fd, const struct sockaddr_storage 
     x->task.run = run_arrival;
     x->to = a->server->workers[a->next_worker];
     a->next_worker = (a->next_worker + 1) % a->server->n_workers;
-    x->parcel = conn_parcel_new(fd, peer, atomic_fetch_add(&a->server->next_conn_id, 1), security, a->server->control,
-                                &g->task);
+    id = atomic_fetch_add(&a->server->next_conn_id, 1);
+    x->parcel = conn_parcel_new(fd, peer, id, l->security, a->server->control, &g->task);
+    if (header != NULL) {
+        log_proxied(id, peer, header);
+        if (is_secured_by_balancer(l, header))
+            conn_parcel_set_proxy_tls(x->parcel, header->tls.version, header->tls.cipher);
+        else if (l->trusts_proxy_tls && header->tls.is_used)
+            log_info(LOG_NET, id, "proxy.tls_too_old", F_STR("version", header->tls.version));
+    }
     executor_post(&x->to->executor, &x->task);
 }
 
@@ -187,19 +219,24 @@ static void refuse_pending(struct pending *p, const char *why)
 
 static void accept_pending(struct pending *p, const struct proxy_header *header, char *bytes)
 {
-    struct acceptor *a = p->acceptor;
     struct sockaddr_storage peer = header->is_local ? p->peer : header->source;
-    enum conn_security security = p->listener->security;
+    struct listener *l = p->listener;
     int fd = p->fd, one = 1;
 
-    /* Only looked at so far: what follows the header stays in the socket, for the worker. */
+    /* As where TLS ends here (XEP-0368): who agreed on another protocol is not to be talked into this one. */
+    if (is_secured_by_balancer(l, header) && header->alpn.len > 0 && !str_is(header->alpn, "xmpp-client")) {
+        refuse_pending(p, "ALPN is not xmpp-client");
+        return;
+    }
+    /* Only looked at so far, and read into the same place, where the header's texts stay valid: what follows it stays
+     * in the socket, for the worker. */
     if (recv(fd, bytes, header->len, 0) != (ssize_t)header->len) {
         refuse_pending(p, "unreadable");
         return;
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
     drop_pending(p);
-    hand_over(a, fd, &peer, security);
+    hand_over(l, fd, &peer, header);
 }
 
 static void on_pending_readable(uv_poll_t *h, int status, int events)
@@ -319,7 +356,7 @@ static void on_acceptable(uv_poll_t *h, int status, int events)
         if (l->wants_proxy)
             await_header(l, fd, &peer);
         else
-            hand_over(l->acceptor, fd, &peer, l->security);
+            hand_over(l, fd, &peer, NULL);
     }
 }
 
@@ -402,6 +439,7 @@ static enum ln_err open_listener(struct acceptor *a, struct listener *l, const s
     l->acceptor = a;
     l->security = security_of[c->tls];
     l->wants_proxy = c->proxy_protocol == CONFIG_PROXY_REQUIRED;
+    l->trusts_proxy_tls = c->proxy_tls;
     l->fd = open_socket(c);
     if (l->fd < 0) {
         (void)snprintf(ret_error, 256, "cannot listen on %s port %u: %s%s", c->address, (unsigned)c->port,
@@ -419,7 +457,8 @@ static enum ln_err open_listener(struct acceptor *a, struct listener *l, const s
     l->poll.data = l->retry.data = l;
     (void)uv_poll_start(&l->poll, UV_READABLE, on_acceptable);
     log_info(LOG_NET, 0, "listener.open", F_CSTR("address", c->address), F_U64("port", port),
-             F_CSTR("tls", config_names_tls_mode[c->tls]), F_BOOL("proxy", l->wants_proxy));
+             F_CSTR("tls", config_names_tls_mode[c->tls]), F_BOOL("proxy", l->wants_proxy),
+             F_BOOL("proxy_tls", l->trusts_proxy_tls));
     return LN_OK;
 }
 

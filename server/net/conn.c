@@ -13,6 +13,7 @@ enum { LINGER_MS = 3000 }; /* how long a closed connection may take to write its
 
 struct conn_parcel {
     struct tls *tls;
+    struct conn_proxy_tls *proxy_tls;
     struct executor *gone_to;
     struct task *gone;
     struct buf out, clear, pending_in;
@@ -55,6 +56,14 @@ struct conn_parcel *conn_parcel_new(int own_fd, const struct sockaddr_storage *p
     return p;
 }
 
+void conn_parcel_set_proxy_tls(struct conn_parcel *p, struct str version, struct str cipher)
+{
+    p->security = CONN_PROXY_TLS;
+    p->proxy_tls = mem_zalloc(sizeof(*p->proxy_tls));
+    (void)snprintf(p->proxy_tls->name, sizeof(p->proxy_tls->name), "proxy/%.*s", STR_ARG(version));
+    (void)snprintf(p->proxy_tls->cipher, sizeof(p->proxy_tls->cipher), "%.*s", STR_ARG(cipher));
+}
+
 struct conn *conn_from_parcel(struct worker *w, struct conn_parcel *own_parcel)
 {
     struct conn *c = mem_zalloc(sizeof(*c));
@@ -63,6 +72,7 @@ struct conn *conn_from_parcel(struct worker *w, struct conn_parcel *own_parcel)
     c->w = w;
     c->fd = own_parcel->fd;
     c->tls = own_parcel->tls;
+    c->proxy_tls = own_parcel->proxy_tls;
     c->gone_to = own_parcel->gone_to;
     c->gone = own_parcel->gone;
     c->out = own_parcel->out;
@@ -106,6 +116,7 @@ static void conn_free(struct conn *c)
     buf_deinit(&c->out);
     buf_deinit(&c->clear);
     buf_deinit(&c->pending_in);
+    free(c->proxy_tls);
     free(c);
 }
 
@@ -154,6 +165,7 @@ struct conn_parcel *conn_take_parcel(struct conn **own_c)
     worker_assert_current(c->w);
     assert(c->handshake == NULL && c->phase == PHASE_OPEN);
     *p = (struct conn_parcel){.tls = c->tls,
+                              .proxy_tls = c->proxy_tls,
                               .gone_to = c->gone_to,
                               .gone = c->gone,
                               .out = c->out,
@@ -168,6 +180,7 @@ struct conn_parcel *conn_take_parcel(struct conn **own_c)
                               .is_secured = c->is_secured,
                               .security = c->security};
     c->tls = NULL;
+    c->proxy_tls = NULL;
     c->out = c->clear = c->pending_in = (struct buf){0};
     c->fd = -1;
     c->gone = NULL;
@@ -245,6 +258,11 @@ uint64_t conn_id(const struct conn *c)
 enum conn_security conn_peek_security(const struct conn *c)
 {
     return (enum conn_security)c->security;
+}
+
+const struct conn_proxy_tls *conn_peek_proxy_tls(const struct conn *c)
+{
+    return c->proxy_tls;
 }
 
 const struct sockaddr_storage *conn_peek_peer(const struct conn *c)

@@ -47,13 +47,21 @@ struct conn_events {
     void (*on_lost)(struct conn *c, enum conn_end why);
 };
 
-/* What the listener promised its clients. */
-enum conn_security { CONN_STARTTLS, CONN_DIRECT_TLS, CONN_PLAIN };
+/* What the listener promised its clients, or what a balancer has done for this one. */
+enum conn_security { CONN_STARTTLS, CONN_DIRECT_TLS, CONN_PLAIN, CONN_PROXY_TLS };
+
+/* The TLS that a trusted balancer ended (CONN_PROXY_TLS). What came is plain text to us, and counts as secured. */
+struct conn_proxy_tls {
+    char name[24]; /* for people: "proxy/TLSv1.3" */
+    char cipher[64];
+};
 
 /* [acceptor] Wraps an accepted, non-blocking socket as it travels to its first worker. Takes the descriptor. `own_gone`
  * is posted to `gone_to` when the connection has ended, whoever ended it. */
 struct conn_parcel *conn_parcel_new(int own_fd, const struct sockaddr_storage *peer, uint64_t id,
                                     enum conn_security security, struct executor *gone_to, struct task *own_gone);
+/* [acceptor] Makes it CONN_PROXY_TLS. What is too long for the fields above is cut. */
+void conn_parcel_set_proxy_tls(struct conn_parcel *p, struct str version, struct str cipher);
 
 /* [worker] Takes the parcel in; it starts polling at the end of this turn, so set the owner now. */
 struct conn *conn_from_parcel(struct worker *w, struct conn_parcel *own_parcel);
@@ -92,6 +100,8 @@ void conn_close(struct conn **c);
 void conn_start_tls(struct conn *c, struct tls *own_tls);
 /* [worker] NULL while not secured. */
 const struct tls *conn_peek_tls(const struct conn *c);
+/* [worker] NULL unless CONN_PROXY_TLS. */
+const struct conn_proxy_tls *conn_peek_proxy_tls(const struct conn *c);
 const char *conn_tls_error(const struct conn *c);
 
 /* [worker] */

@@ -20,8 +20,9 @@ struct conn {
     struct worker *w;
     const struct conn_events *events;
     void *owner;
-    struct tls *tls;             /* owned, unless `handshake` is running */
-    struct handshake *handshake; /* NULL: none runs */
+    struct tls *tls;                  /* owned, unless `handshake` is running */
+    struct handshake *handshake;      /* NULL: none runs */
+    struct conn_proxy_tls *proxy_tls; /* NULL: no balancer ended TLS for it */
     struct executor *gone_to;
     struct task *gone;
     struct buf out;        /* plain text to be sent */

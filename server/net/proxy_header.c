@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include "server/net/proxy_fields.h"
+
 /* A header must begin with one of these. */
 static const struct str signature_v1 = STR_INIT("PROXY ");
 static const struct str signature_v2 = STR_INIT("\r\n\r\n\0\r\nQUIT\n");
@@ -129,20 +131,21 @@ static in_port_t port_at(const char *p)
     return port_be;
 }
 
-/* `body`: both addresses, both ports, then fields that are not read. */
-static enum proxy_result parse_addresses(const struct v2_family *f, struct str body, struct proxy_header *h)
+/* Behind the fixed part: both addresses, both ports, then fields. */
+static enum proxy_result parse_addresses(const struct v2_family *f, struct str header, struct proxy_header *h)
 {
-    size_t n = f->address_len;
+    const char *p = header.p + V2_FIXED_LEN;
+    size_t n = f->address_len, fields_begin = V2_FIXED_LEN + 2 * n + 4;
 
     if (n == 0) {
         h->is_local = true;
         return PROXY_OK;
     }
-    if (body.len < 2 * n + 4)
+    if (header.len < fields_begin)
         return PROXY_INVALID;
-    set_address(&h->source, f->family, body.p, port_at(body.p + 2 * n));
-    set_address(&h->destination, f->family, body.p + n, port_at(body.p + 2 * n + 2));
-    return PROXY_OK;
+    set_address(&h->source, f->family, p, port_at(p + 2 * n));
+    set_address(&h->destination, f->family, p + n, port_at(p + 2 * n + 2));
+    return proxy_fields_parse(header, fields_begin, h) ? PROXY_OK : PROXY_INVALID;
 }
 
 static enum proxy_result parse_v2(struct str bytes, struct proxy_header *h)
@@ -167,7 +170,7 @@ static enum proxy_result parse_v2(struct str bytes, struct proxy_header *h)
         h->is_local = true;
         return PROXY_OK;
     }
-    return parse_addresses(f, str_make(bytes.p + V2_FIXED_LEN, body_len), h);
+    return parse_addresses(f, str_make(bytes.p, h->len), h);
 }
 
 /* ---- both ---- */

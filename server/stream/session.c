@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "server/base/config.h"
 #include "server/base/log.h"
+#include "server/net/tls.h"
 #include "server/stream/sasl.h"
 #include "server/stream/stream.h"
 
@@ -168,6 +169,28 @@ void session_close_with(struct session *s, enum stream_err err, const char *text
     s->type = SESSION_DESTROYED;
     conn_close(&s->conn);
     session_unref(&s);
+}
+
+/* ---- how it is secured ---- */
+
+const char *session_tls_name(const struct session *s)
+{
+    const struct conn_proxy_tls *proxied = conn_peek_proxy_tls(s->conn);
+    const struct tls *tls = conn_peek_tls(s->conn);
+
+    if (proxied != NULL)
+        return proxied->name;
+    return tls != NULL ? tls_version_name(tls) : NULL;
+}
+
+const char *session_cipher_name(const struct session *s)
+{
+    const struct conn_proxy_tls *proxied = conn_peek_proxy_tls(s->conn);
+    const struct tls *tls = conn_peek_tls(s->conn);
+
+    if (proxied != NULL)
+        return proxied->cipher;
+    return tls != NULL ? tls_cipher_name(tls) : NULL;
 }
 
 /* ---- holding back ---- */

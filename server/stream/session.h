@@ -120,7 +120,7 @@ struct session {
     struct sasl *sasl;        /* an exchange under way */
     enum stream_state state;
     uint8_t sasl_failures;
-    bool is_secure;   /* TLS, ended by us */
+    bool is_secure;   /* TLS, ended by us or by a trusted balancer */
     bool is_pinged;   /* silent for long: an answer is awaited */
     bool peer_closed; /* the peer's closing tag came */
     bool header_sent;
@@ -178,6 +178,11 @@ void session_end_async(struct session *s);
  * looked at (bind, subscriptions). Counts: as many resumes as pauses. */
 void session_pause(struct session *s);
 void session_resume(struct session *s);
+
+/* How it is secured, for people: "1.3", by a balancer "proxy/TLSv1.3", else NULL; borrowed while the connection lasts.
+ * And by which cipher. */
+const char *session_tls_name(const struct session *s);
+const char *session_cipher_name(const struct session *s);
 
 /* The host it belongs to in the configuration now in force; NULL: the host is not served any more. */
 const struct config_host *session_host(const struct session *s);

@@ -563,6 +563,8 @@ void stream_accept(struct worker *w, struct conn *own_conn)
         s->state = STREAM_HANDSHAKE;
         conn_start_tls(own_conn, tls_new(w->tls, true, str_make(NULL, 0)));
     }
+    /* No channel binding comes of it, since the client's channel ends at the balancer. */
+    s->is_secure = conn_peek_security(own_conn) == CONN_PROXY_TLS;
 }
 
 /* ---- the move home ---- */

@@ -69,6 +69,20 @@ static void an_empty_file_gives_the_defaults(void **state)
     config_unref(&cfg);
 }
 
+static void with_proxy_tls_a_listener_without_tls_is_of_use_although_tls_is_required(void **state)
+{
+    struct config *cfg = accepted("proxy.trusted_networks = ['10.0.0.0/8']\n"
+                                  "[[listener]]\n"
+                                  "tls = 'none'\n"
+                                  "proxy_protocol = 'required'\n"
+                                  "proxy_tls = true\n");
+
+    (void)state;
+    assert_true(cfg->tls.required);
+    assert_true(cfg->listeners[0].proxy_tls);
+    config_unref(&cfg);
+}
+
 static void values_of_every_type_are_taken_from_the_file(void **state)
 {
     struct config *cfg = accepted("server.workers = 3\n"
@@ -104,6 +118,7 @@ static void values_of_every_type_are_taken_from_the_file(void **state)
     assert_int_equal(cfg->listeners[0].port, 0);
     assert_int_equal(cfg->listeners[0].tls, CONFIG_TLS_NONE);
     assert_int_equal(cfg->listeners[0].proxy_protocol, CONFIG_PROXY_REQUIRED);
+    assert_false(cfg->listeners[0].proxy_tls);
     assert_int_equal(cfg->listeners[0].backlog, 1024);
     assert_int_equal(cfg->n_hosts, 1);
     assert_true(str_is(host->name, "b\xc3\xbc"
@@ -283,6 +298,12 @@ static void keys_that_do_not_fit_to_each_other_are_refused(void **state)
                     "x:4:1: listener.port: 5222 at ::0 is listened to twice\n");
     assert_mistakes("[[listener]]\nproxy_protocol = 'required'\n",
                     "x:2:1: listener.proxy_protocol: nobody could connect: proxy.trusted_networks is empty\n");
+    assert_mistakes("[[listener]]\nproxy_tls = true\n",
+                    "x:2:1: listener.proxy_tls: nobody could say so: proxy_protocol must be \"required\"\n");
+    assert_mistakes("proxy.trusted_networks = ['10.0.0.0/8']\n[[listener]]\nproxy_protocol = 'required'\n"
+                    "tls = 'direct'\nproxy_tls = true\n",
+                    "x:5:1: listener.proxy_tls: TLS cannot end at the balancer and begin here: tls must be \"none\" or "
+                    "\"starttls\"\n");
     assert_mistakes("[[listener]]\ntls = 'none'\n", "x:2:1: listener.tls: nobody could log in: tls.required is true\n");
     assert_mistakes("[limits]\nstanza_bytes = 10000\nstanza_bytes_unauthenticated = 20000\n",
                     "x:3:1: limits.stanza_bytes_unauthenticated: must not be more than limits.stanza_bytes\n");
@@ -593,6 +614,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_file_gives_the_defaults),
         cmocka_unit_test(values_of_every_type_are_taken_from_the_file),
+        cmocka_unit_test(with_proxy_tls_a_listener_without_tls_is_of_use_although_tls_is_required),
         cmocka_unit_test(a_host_takes_the_general_values_unless_it_has_its_own),
         cmocka_unit_test(a_part_of_the_server_logs_at_the_general_level_unless_it_has_its_own),
         cmocka_unit_test(the_log_gets_its_options),
