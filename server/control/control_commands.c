@@ -316,12 +316,19 @@ static void run_stop(struct control *c, struct control_request *r)
 /* ---- the table ---- */
 
 static const struct control_command commands[] = {
-    {"status", 0, 0, true, run_status},          {"sessions", 0, 1, true, control_sessions},
-    {"kick", 1, 2, false, control_kick},         {"users", 0, 1, true, control_users},
-    {"adduser", 2, 2, false, control_adduser},   {"passwd", 2, 2, false, control_passwd},
-    {"deluser", 1, 1, false, control_deluser},   {"reload", 0, 0, false, run_reload},
-    {"config", 0, 2, true, run_config},          {"log-level", 0, 2, false, run_log_level},
-    {"log-reopen", 0, 0, false, run_log_reopen}, {"stop", 0, 0, false, run_stop},
+    {"status", 0, 0, true, run_status},
+    {"sessions", 0, 1, true, control_sessions},
+    {"kick", 1, 2, false, control_kick},
+    {"users", 0, 1, true, control_users},
+    {"adduser", 2, 2, false, control_adduser},
+    {"passwd", 2, 2, false, control_passwd},
+    {"deluser", 1, 1, false, control_deluser},
+    {"reload", 0, 0, false, run_reload},
+    {"config", 0, 2, true, run_config},
+    {"log-level", 0, 2, false, run_log_level},
+    {"log-reopen", 0, 0, false, run_log_reopen},
+    {"stop", 0, 0, false, run_stop},
+    {"import", 2, CONTROL_FIELDS_MAX, false, control_import},
 };
 
 /* The first argument is an address, an id or the name of something; a password never is. */

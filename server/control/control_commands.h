@@ -30,6 +30,8 @@ void control_adduser(struct control *c, struct control_request *r);
 void control_passwd(struct control *c, struct control_request *r);
 void control_deluser(struct control *c, struct control_request *r);
 void control_users(struct control *c, struct control_request *r);
+/* control_import.c */
+void control_import(struct control *c, struct control_request *r);
 /* control_sessions.c */
 void control_sessions(struct control *c, struct control_request *r);
 void control_kick(struct control *c, struct control_request *r);

@@ -16,6 +16,7 @@ enum option_set {
     TAKES_YES = 2,
     TAKES_PASSWORD = 4,
     TAKES_PROBE = 8,
+    TAKES_LIST = 16, /* no options of its own: a list of accounts, from a file */
 };
 
 struct command {
@@ -53,6 +54,13 @@ static const struct command commands[] = {
     {"deluser", "JID", 1, 1, TAKES_YES, "Delete an account and all that is kept for it",
      "Ends its sessions, takes its subscriptions back, removes its contacts, waiting messages and all other data. At a "
      "terminal it asks first, unless --yes is given."},
+    {"import", "[FILE]", 0, 1, TAKES_LIST, "Make the accounts of another server, with their SCRAM keys",
+     "Each line of the file, or of standard input, is an account: its address, a tab, and its keys in the form of "
+     "RFC 5803, one space between those of two hashes:\n"
+     "SCRAM-SHA-1$ITERATIONS:SALT$STOREDKEY:SERVERKEY\n"
+     "where salt and keys are in base64. Users log in with the passwords they have. Accounts that there are already "
+     "stay "
+     "as they are. What was refused is told, and the exit code is 1 then."},
     {"reload", "", 0, 0, 0, "Read the configuration anew, certificates included",
      "Says what has changed, and what of it waits for a restart. A file with mistakes is refused as a whole: they are "
      "told, "
@@ -182,7 +190,7 @@ static void print_command_help(const struct command *c)
 {
     printf("usage: linnetctl %s%s%s\n\n", c->name, c->arguments[0] == '\0' ? "" : " ", c->arguments);
     print_wrapped(c->help);
-    if (c->takes != 0) {
+    if ((c->takes & ~(unsigned)TAKES_LIST) != 0) {
         printf("\n");
         print_options(c->takes);
     }
@@ -321,6 +329,8 @@ static enum ctl_exit carry_out(const struct command_line *cl)
 
     if ((cl->command->takes & TAKES_PROBE) != 0)
         return ctl_probe(&cl->opt, cl->args[0]);
+    if ((cl->command->takes & TAKES_LIST) != 0)
+        return ctl_import(&cl->opt, cl->n_args > 0 ? cl->args[0] : NULL);
     if ((cl->command->takes & TAKES_PASSWORD) != 0)
         return ask_with_password(cl);
     if ((cl->command->takes & TAKES_YES) != 0) {

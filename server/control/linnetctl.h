@@ -87,6 +87,12 @@ bool ctl_read_password(const struct ctl_options *opt, const char *whose, bool is
 /* True unless a person at a terminal says no. */
 bool ctl_confirm(const struct ctl_options *opt, const char *question);
 
+/* ---- import (linnetctl_import.c) ---- */
+
+/* Makes the accounts that the file lists, or standard input (NULL). CTL_FAILED also if some were refused, which are
+ * told. */
+enum ctl_exit ctl_import(const struct ctl_options *opt, const char *path);
+
 /* ---- probe (linnetctl_probe.c) ---- */
 
 enum ctl_exit ctl_probe(const struct ctl_options *opt, const char *jid);

@@ -15,6 +15,7 @@
 
 struct shard;
 struct storage_txn;
+struct credentials;
 
 enum account_state {
     ACCOUNT_LOADING, /* answers of the storage are awaited */
@@ -102,6 +103,9 @@ typedef void (*account_done)(void *ctx, enum ln_err err);
 /* LN_E_INVALID: the name or password cannot be prepared; LN_E_NOT_FOUND: the host is not served; LN_E_EXISTS; storage's
  * errors. `jid` prepared and bare. */
 void account_create(struct server *server, const struct jid *jid, struct str password, uint32_t iterations,
+                    struct executor *reply_to, account_done done, void *ctx);
+/* The same for an account that came from another server with `keys`, whose times are not looked at. */
+void account_import(struct server *server, const struct jid *jid, const struct credentials *keys,
                     struct executor *reply_to, account_done done, void *ctx);
 /* Ends the account's sessions with `reset`, but for the one named by `keep_session` (a session id; 0: none).
  * LN_E_NOT_FOUND. */

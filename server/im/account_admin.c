@@ -207,6 +207,25 @@ void account_create(struct server *server, const struct jid *jid, struct str pas
     begin_password(op_new(server, OP_CREATE, jid, reply_to, done, ctx), password, iterations);
 }
 
+static void run_import(struct worker *w, void *arg)
+{
+    struct account_op *op = arg;
+
+    if (config_host(w->config, jid_domain(&op->jid)) == NULL)
+        answer(op, LN_E_NOT_FOUND);
+    else
+        save_credentials(op);
+}
+
+void account_import(struct server *server, const struct jid *jid, const struct credentials *keys,
+                    struct executor *reply_to, account_done done, void *ctx)
+{
+    struct account_op *op = op_new(server, OP_CREATE, jid, reply_to, done, ctx);
+
+    op->credentials = *keys;
+    worker_call(op->home, run_import, op);
+}
+
 void account_set_password(struct server *server, const struct jid *jid, struct str password, uint32_t iterations,
                           uint64_t keep_session, struct executor *reply_to, account_done done, void *ctx)
 {

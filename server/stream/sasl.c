@@ -285,6 +285,7 @@ struct lookup {
     struct pool_job job;
     char password[PASSWORD_BYTES_MAX];
     size_t password_len;
+    enum scram_hash hash; /* what the keys are of */
     struct scram_keys keys;
     bool is_known;
     bool is_right;
@@ -303,6 +304,18 @@ static void temporary_failure(struct session *s, enum ln_err err)
     fail_now(s, "temporary-auth-failure");
 }
 
+/* The keys that serve this login. An account that came from another server may have those of one hash only: any will do
+ * for PLAIN, while SCRAM needs its own. */
+static bool choose_keys(struct lookup *l, const struct mechanism *m, const struct credentials *c)
+{
+    if (m->is_plain && !credentials_has(c, l->hash))
+        l->hash = SCRAM_SHA_1;
+    if (!credentials_has(c, l->hash))
+        return false;
+    l->keys = c->keys[l->hash];
+    return true;
+}
+
 /* Fills l->keys: the account's, or such as look like somebody's. False: already answered. */
 static bool take_keys(struct lookup *l, const struct storage_rows *rows)
 {
@@ -312,11 +325,11 @@ static bool take_keys(struct lookup *l, const struct storage_rows *rows)
     enum ln_err err = rows->err;
 
     l->is_known = false;
+    l->hash = x->mechanism->hash;
     if (err == LN_OK && rows->n > 0) {
         err = credentials_decode(rows->rows[0].bytes, &c);
         if (err == LN_OK) {
-            l->keys = c.keys[x->mechanism->hash];
-            l->is_known = true;
+            l->is_known = choose_keys(l, x->mechanism, &c);
             mem_wipe(&c, sizeof(c));
         }
     }
@@ -461,7 +474,7 @@ static void check_password(struct pool_job *job)
 {
     struct lookup *l = container_of(job, struct lookup, job);
 
-    l->is_right = scram_check_password(SCRAM_SHA_256, str_make(l->password, l->password_len), &l->keys);
+    l->is_right = scram_check_password(l->hash, str_make(l->password, l->password_len), &l->keys);
 }
 
 static void on_password_checked(struct pool_job *job)

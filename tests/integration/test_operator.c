@@ -1,6 +1,7 @@
 /* tests/integration/test_operator.c - the operator's side: linnetctl, reload, certificates, signals, the log. */
 #include "client.h"
 #include "raw.h"
+#include "scram_client.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -146,6 +147,110 @@ static void accounts_are_made_listed_changed_and_removed(void **state)
     client_expect_closed(c, "not-authorized");
     assert_false(client_wait_login(client_connect(h, a->jid, "changed", 0)));
     expect_ctl(h, false, NULL, NULL, "deluser", "--yes", a->jid);
+}
+
+/* The keys of the examples in RFC 5802 section 5 and RFC 7677 section 3. */
+#define PENCIL_SHA_1 "SCRAM-SHA-1$4096:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE="
+#define PENCIL_SHA_256                                                                                                 \
+    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"                        \
+    "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+
+static void expect_scram(struct harness *h, const char *user, const char *mechanism, bool works)
+{
+    struct raw *r = raw_connect(h, HARNESS_STARTTLS);
+    const struct node *answer;
+
+    raw_negotiate_tls(r, NULL);
+    answer = scram_login(r, user, "pencil", mechanism, NULL);
+    assert_int_equal(strcmp(answer->name, "success") == 0, works);
+    raw_free(&r);
+}
+
+static void accounts_of_another_server_are_imported_and_log_in_with_their_passwords(void **state)
+{
+    struct harness *h = *state;
+    struct account moved = {.jid = text_format("%s", harness_nobody(h)), .password = text_format("pencil")};
+    struct account both = {.jid = text_format("%s", harness_nobody(h)), .password = text_format("pencil")};
+    const struct account *present = harness_account(h);
+    char *list, *output;
+    struct raw *r;
+
+    moved.user = text_format("%.*s", (int)strcspn(moved.jid, "@"), moved.jid);
+    both.user = text_format("%.*s", (int)strcspn(both.jid, "@"), both.jid);
+    list = text_format("# from elsewhere\n\n%s\t" PENCIL_SHA_1 "\r\n%s\t" PENCIL_SHA_1 " " PENCIL_SHA_256 "\n",
+                       moved.jid, both.jid);
+    expect_ctl(h, true, "2 accounts were made, 0 refused", list, "import");
+    expect_scram(h, moved.user, "SCRAM-SHA-1", true);
+    expect_scram(h, moved.user, "SCRAM-SHA-256", false); /* there are no keys of it */
+    expect_scram(h, both.user, "SCRAM-SHA-256", true);
+    r = raw_connect(h, HARNESS_STARTTLS);
+    raw_negotiate_tls(r, NULL);
+    raw_plain(r, &moved);
+    raw_bind(r, "one");
+    raw_free(&r);
+    expect_ctl(h, false, "there is such an account already", list, "import");
+    free(list);
+    list = text_format("%s\t" PENCIL_SHA_1 "\n", present->jid);
+    expect_ctl(h, false, "0 accounts were made, 1 refused", list, "import");
+    client_login(h, present, "one", 0); /* with its own password */
+    assert_int_not_equal(harness_ctl(h, list, &output, "--json", "import"), 0);
+    assert_non_null(strstr(output, "{\"made\": 0, \"refused\": [\n  {\"jid\": \""));
+    free(output);
+    free(list);
+    free(moved.jid);
+    free(moved.user);
+    free(moved.password);
+    free(both.jid);
+    free(both.user);
+    free(both.password);
+}
+
+static void lines_that_cannot_be_imported_are_told_and_the_others_are_taken(void **state)
+{
+    struct harness *h = *state;
+    const char *jid = harness_nobody(h);
+    char *list = text_format("not an address\t" PENCIL_SHA_1 "\n"
+                             "somebody@unknown.example\t" PENCIL_SHA_1 "\n"
+                             "without-keys@" DOMAIN "\n"
+                             "with-password@" DOMAIN "\tpencil\n"
+                             "%s/balcony\t" PENCIL_SHA_1 "\n"
+                             "%s\t" PENCIL_SHA_1,
+                             jid, jid);
+    char *output;
+
+    assert_int_equal(harness_ctl(h, list, &output, "import"), 1);
+    assert_non_null(strstr(output, "not an address: "));
+    assert_non_null(strstr(output, "unknown.example: this host is not served"));
+    assert_non_null(strstr(output, "line 3: "));
+    assert_non_null(strstr(output, "with-password@" DOMAIN ": these are not SCRAM keys"));
+    assert_non_null(strstr(output, "/balcony: "));
+    assert_non_null(strstr(output, "1 accounts were made, 5 refused"));
+    free(output);
+    free(list);
+}
+
+static void more_accounts_than_a_request_holds_are_imported(void **state)
+{
+    struct harness *h = *state;
+    const char *jid = harness_nobody(h);
+    char *path = text_format("%s/list", h->dir);
+    struct json *users;
+    FILE *list = fopen(path, "w");
+
+    for (int i = 0; i < 1000; i++)
+        fprintf(list, "n%d-%s\t" PENCIL_SHA_1 "\n", i, jid);
+    fclose(list);
+    expect_ctl(h, true, "1000 accounts were made, 0 refused", NULL, "import", path);
+    users = harness_ctl_json(h, "users");
+    for (int i = 0; i < 1000; i += 37) {
+        char *wanted = text_format("n%d-%s", i, jid);
+
+        assert_non_null(json_find(users, "jid", wanted));
+        free(wanted);
+    }
+    json_free(&users);
+    free(path);
+    expect_ctl(h, false, "No such file", NULL, "import", "/nowhere/at/all");
 }
 
 static void sessions_show_their_fields_as_they_are_now(void **state)
@@ -535,6 +640,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(only_the_owner_may_open_the_control_socket),
         HARNESS_TEST(accounts_are_made_listed_changed_and_removed),
+        HARNESS_TEST(accounts_of_another_server_are_imported_and_log_in_with_their_passwords),
+        HARNESS_TEST(lines_that_cannot_be_imported_are_told_and_the_others_are_taken),
+        HARNESS_TEST(more_accounts_than_a_request_holds_are_imported),
         HARNESS_TEST(sessions_show_their_fields_as_they_are_now),
         HARNESS_TEST(a_session_or_a_whole_account_is_kicked),
         HARNESS_TEST(status_counts_and_knows_its_version),

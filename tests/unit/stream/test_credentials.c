@@ -143,6 +143,109 @@ static void keys_without_iterations_or_salt_or_with_too_much_of_it_are_corrupt(v
     buf_deinit(&b);
 }
 
+/* ---- keys from another server ---- */
+
+/* The keys of the examples in RFC 5802 section 5 and RFC 7677 section 3: the password is "pencil". */
+#define SHA_1 "SCRAM-SHA-1$4096:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE="
+#define SHA_256                                                                                                        \
+    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"                        \
+    "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+
+static void keys_of_another_server_serve_the_password_they_were_made_of(void **state)
+{
+    static const struct {
+        const char *text;
+        bool has[SCRAM_HASHES];
+    } rows[] = {
+        {SHA_1, {[SCRAM_SHA_1] = true}},
+        {SHA_256, {[SCRAM_SHA_256] = true}},
+        {SHA_1 " " SHA_256, {true, true}},
+        {SHA_256 " " SHA_1, {true, true}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct credentials c;
+
+        assert_int_equal(credentials_parse(str_of(rows[i].text), &c), LN_OK);
+        for (unsigned h = 0; h < SCRAM_HASHES; h++) {
+            assert_int_equal(credentials_has(&c, (enum scram_hash)h), rows[i].has[h]);
+            if (rows[i].has[h])
+                assert_true(scram_check_password((enum scram_hash)h, STR("pencil"), &c.keys[h]));
+        }
+    }
+}
+
+static void an_account_with_keys_of_one_hash_is_stored_as_such(void **state)
+{
+    struct credentials c, back;
+    struct buf b;
+
+    (void)state;
+    assert_int_equal(credentials_parse(STR(SHA_1), &c), LN_OK);
+    b = encoded(&c);
+    assert_int_equal(credentials_decode(buf_str(&b), &back), LN_OK);
+    assert_true(credentials_has(&back, SCRAM_SHA_1));
+    assert_false(credentials_has(&back, SCRAM_SHA_256));
+    assert_true(scram_check_password(SCRAM_SHA_1, STR("pencil"), &back.keys[SCRAM_SHA_1]));
+    buf_deinit(&b);
+}
+
+static void an_account_without_any_keys_is_corrupt(void **state)
+{
+    struct credentials c = {0}, back;
+    struct buf b = encoded(&c);
+
+    (void)state;
+    assert_int_equal(credentials_decode(buf_str(&b), &back), LN_E_CORRUPT);
+    buf_deinit(&b);
+}
+
+static void what_is_not_keys_is_refused(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "pencil",
+        SHA_1 " ",
+        " " SHA_1,
+        SHA_1 " " SHA_1,
+        "SCRAM-SHA-512"
+        "$4096:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=",
+        "SCRAM-SHA-256$4096:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=", /* too short */
+        "SCRAM-SHA-1$4095:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=",
+        "SCRAM-SHA-1$:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=",
+        "SCRAM-SHA-1$4096 :QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=",
+        "SCRAM-SHA-1$4294971392:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=",
+        "SCRAM-SHA-1$4096:$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=",
+        "SCRAM-SHA-1$4096:QSXCR+Q6sek8bf92$:D+CSWLOshSulAsxiupA+qs2/fTE=",
+        "SCRAM-SHA-1$4096:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:",
+        "SCRAM-SHA-1$4096:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=",
+        "SCRAM-SHA-1$4096:QSXCR+Q6sek8bf92$not base64=:D+CSWLOshSulAsxiupA+qs2/fTE=",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct credentials c = {0};
+
+        assert_int_equal(credentials_parse(str_of(bad[i]), &c), LN_E_INVALID);
+        assert_false(credentials_has(&c, SCRAM_SHA_1));
+    }
+}
+
+static void a_salt_that_is_too_long_is_refused(void **state)
+{
+    struct credentials c;
+    struct buf b = {0};
+
+    (void)state;
+    buf_append_cstr(&b, "SCRAM-SHA-1$4096:");
+    for (unsigned i = 0; i < SCRAM_SALT_MAX / 3 + 1; i++)
+        buf_append_cstr(&b, "AAAA");
+    buf_append_cstr(&b, "$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=");
+    assert_int_equal(credentials_parse(buf_str(&b), &c), LN_E_INVALID);
+    buf_deinit(&b);
+}
+
 static void a_failed_decoding_leaves_the_result_alone(void **state)
 {
     struct credentials back;
@@ -166,6 +269,11 @@ int main(void)
         cmocka_unit_test(bytes_of_another_format_are_corrupt),
         cmocka_unit_test(keys_without_iterations_or_salt_or_with_too_much_of_it_are_corrupt),
         cmocka_unit_test(a_failed_decoding_leaves_the_result_alone),
+        cmocka_unit_test(keys_of_another_server_serve_the_password_they_were_made_of),
+        cmocka_unit_test(an_account_with_keys_of_one_hash_is_stored_as_such),
+        cmocka_unit_test(an_account_without_any_keys_is_corrupt),
+        cmocka_unit_test(what_is_not_keys_is_refused),
+        cmocka_unit_test(a_salt_that_is_too_long_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
