@@ -13,11 +13,12 @@ bool mpsc_push(struct mpsc_queue *q, struct mpsc_node *own_node)
 {
     struct mpsc_node *before = atomic_load_explicit(&q->newest, memory_order_relaxed);
 
-    /* Release: the consumer sees the message. What is behind `before` it sees too, since each push continues the
-     * release sequence of the ones before it. */
+    /* Released: the consumer sees the message. What is behind `before` it sees too, since each push continues the
+     * release sequence of the ones before it. Sequentially consistent, which costs the same here, because who pushes
+     * looks next whether the consumer sleeps (server/net/wakeup.h). */
     do {
         own_node->next = before;
-    } while (!atomic_compare_exchange_weak_explicit(&q->newest, &before, own_node, memory_order_release,
+    } while (!atomic_compare_exchange_weak_explicit(&q->newest, &before, own_node, memory_order_seq_cst,
                                                     memory_order_relaxed));
     return before == NULL;
 }

@@ -41,7 +41,10 @@ enum {
 struct control_thread {
     struct executor executor;
     struct mpsc_queue inbox;
-    uv_async_t wake;
+    struct wakeup wakeup;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_idle_t again; /* runs while there is something in the inbox */
 };
 
 static struct {
@@ -68,7 +71,7 @@ static void post_to_control(struct executor *to, struct task *own_task)
     struct control_thread *c = container_of(to, struct control_thread, executor);
 
     if (mpsc_push(&c->inbox, &own_task->node))
-        (void)uv_async_send(&c->wake);
+        wakeup_send(&c->wakeup);
 }
 
 static bool run_control_inbox(void)
@@ -85,9 +88,24 @@ static bool run_control_inbox(void)
     return any;
 }
 
-static void on_control_wake(uv_async_t *wake)
+static void on_again(uv_idle_t *idle)
 {
-    (void)wake;
+    (void)uv_idle_stop(idle); /* its purpose was only to keep the loop from sleeping */
+}
+
+static void on_prepare(uv_prepare_t *h)
+{
+    struct control_thread *c = h->data;
+
+    if (!wakeup_may_sleep(&c->wakeup, &c->inbox))
+        (void)uv_idle_start(&c->again, on_again);
+}
+
+static void on_check(uv_check_t *h)
+{
+    struct control_thread *c = h->data;
+
+    wakeup_is_awake(&c->wakeup);
     (void)run_control_inbox();
 }
 
@@ -486,10 +504,20 @@ static bool open_stores(void)
 
 static bool open_loop(void)
 {
-    mpsc_init(&app.control.inbox);
-    app.control.executor.post = post_to_control;
-    return uv_loop_init(&app.loop) == 0 && uv_async_init(&app.loop, &app.control.wake, on_control_wake) == 0 &&
-           uv_timer_init(&app.loop, &app.drain_timer) == 0;
+    struct control_thread *c = &app.control;
+
+    mpsc_init(&c->inbox);
+    c->executor.post = post_to_control;
+    if (uv_loop_init(&app.loop) != 0 || !wakeup_init(&c->wakeup, &app.loop))
+        return false;
+    (void)uv_prepare_init(&app.loop, &c->prepare);
+    (void)uv_check_init(&app.loop, &c->check);
+    (void)uv_idle_init(&app.loop, &c->again);
+    (void)uv_timer_init(&app.loop, &app.drain_timer);
+    c->prepare.data = c->check.data = c;
+    (void)uv_prepare_start(&c->prepare, on_prepare);
+    (void)uv_check_start(&c->check, on_check);
+    return true;
 }
 
 static int run(void)
@@ -513,6 +541,7 @@ static int run(void)
     uv_walk(&app.loop, close_handle, NULL);
     (void)uv_run(&app.loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&app.loop);
+    wakeup_deinit(&app.control.wakeup);
     acceptor_free(&app.acceptor);
     tls_context_unref(&app.tls);
     tls_tickets_free(&app.tickets);

@@ -33,17 +33,29 @@ static bool may_read(const struct conn *c)
     return c->hold == 0 && c->lost == 0 && c->pending_in.len == 0;
 }
 
-void conn_update_poll(struct conn *c)
+static int wanted(const struct conn *c)
 {
-    int want = (may_read(c) ? UV_READABLE : 0) | (c->wants_write ? UV_WRITABLE : 0);
+    return (may_read(c) ? UV_READABLE : 0) | (c->wants_write ? UV_WRITABLE : 0);
+}
 
-    if (c->poll.data == NULL || c->phase == PHASE_GONE || want == c->polled)
-        return;
+static void poll_for(struct conn *c, int want)
+{
     c->polled = want;
     if (want == 0)
         (void)uv_poll_stop(&c->poll);
     else if (uv_poll_start(&c->poll, want, on_poll) != 0)
         conn_mark_lost(c, CONN_ERROR);
+}
+
+/* What is to be read again soon is not worth the system calls of stopping and starting: polling for input stops when
+ * some comes that may not be read (on_poll), and most waits are over before that. */
+void conn_update_poll(struct conn *c)
+{
+    int want = wanted(c);
+
+    if (c->poll.data == NULL || c->phase == PHASE_GONE || want == c->polled || (want | UV_READABLE) == c->polled)
+        return;
+    poll_for(c, want);
 }
 
 /* Hands text to the owner; what it leaves waits until it releases its hold. */
@@ -296,12 +308,14 @@ static void on_poll(uv_poll_t *h, int status, int events)
         c->wants_write = false;
         conn_mark_dirty(c);
     }
-    if ((events & UV_READABLE) != 0) {
-        if (c->phase != PHASE_OPEN)
-            discard_input(c);
-        else if (may_read(c))
-            on_readable(c);
-    }
+    if ((events & UV_READABLE) == 0)
+        return;
+    if (!may_read(c))
+        poll_for(c, wanted(c));
+    else if (c->phase != PHASE_OPEN)
+        discard_input(c);
+    else
+        on_readable(c);
 }
 
 void conn_on_timer(struct wheel_timer *t)

@@ -34,24 +34,19 @@ static void post_to_worker(struct executor *to, struct task *own_task)
     struct worker *w = worker_of_executor(to);
 
     if (mpsc_push(&w->inbox, &own_task->node))
-        (void)uv_async_send(&w->wake);
+        wakeup_send(&w->wakeup);
 }
 
 static void run_inbox(struct worker *w)
 {
-    /* libuv merges wake-ups, so one call may stand for many tasks. Those posted while we work wait for the next turn: a
-     * flood cannot keep this loop from its sockets. */
+    /* One wake-up may stand for many tasks. Those posted while we work wait for the next turn: a flood cannot keep this
+     * loop from its sockets. */
     for (struct mpsc_node *node = mpsc_take_all(&w->inbox), *next; node != NULL; node = next) {
         struct task *task = container_of(node, struct task, node);
 
         next = node->next; /* before it runs, which may free it */
         task->run(task);
     }
-}
-
-static void on_wake(uv_async_t *wake)
-{
-    run_inbox(wake->data);
 }
 
 /* More rounds than this in one turn mean that work keeps making work: the sockets get their chance first. */
@@ -82,12 +77,21 @@ static void worker_end_turn(struct worker *w)
 
 static void on_prepare(uv_prepare_t *h)
 {
-    worker_end_turn(h->data);
+    struct worker *w = h->data;
+
+    worker_end_turn(w);
+    if (!wakeup_may_sleep(&w->wakeup, &w->inbox))
+        (void)uv_idle_start(&w->again, on_again);
 }
 
 static void on_check(uv_check_t *h)
 {
-    worker_end_turn(h->data);
+    struct worker *w = h->data;
+
+    wakeup_is_awake(&w->wakeup);
+    run_inbox(w);
+    if (!uv_is_closing((uv_handle_t *)h)) /* told to stop */
+        worker_end_turn(w);
 }
 
 static void on_tick(uv_timer_t *t)
@@ -105,7 +109,7 @@ static bool worker_open_loop(struct worker *w)
 {
     if (uv_loop_init(&w->loop) != 0)
         return false;
-    if (uv_async_init(&w->loop, &w->wake, on_wake) != 0) {
+    if (!wakeup_init(&w->wakeup, &w->loop)) {
         (void)uv_loop_close(&w->loop);
         return false;
     }
@@ -113,7 +117,7 @@ static bool worker_open_loop(struct worker *w)
     (void)uv_check_init(&w->loop, &w->check);
     (void)uv_timer_init(&w->loop, &w->ticker);
     (void)uv_idle_init(&w->loop, &w->again);
-    w->wake.data = w->prepare.data = w->check.data = w->ticker.data = w->again.data = w;
+    w->prepare.data = w->check.data = w->ticker.data = w->again.data = w;
     (void)uv_prepare_start(&w->prepare, on_prepare);
     (void)uv_check_start(&w->check, on_check);
     (void)uv_timer_start(&w->ticker, on_tick, WHEEL_TICK_MS, WHEEL_TICK_MS);
@@ -165,8 +169,7 @@ static void close_loop(struct worker *w)
     uv_close((uv_handle_t *)&w->check, NULL);
     uv_close((uv_handle_t *)&w->ticker, NULL);
     uv_close((uv_handle_t *)&w->again, NULL);
-    /* Only `wake` is left: others may still post answers, which worker_settle() takes. */
-    uv_unref((uv_handle_t *)&w->wake);
+    wakeup_close(&w->wakeup); /* others may still post answers: worker_settle() takes them */
 }
 
 static void end_all(struct worker *w)
@@ -216,10 +219,10 @@ void worker_free(struct worker **own_w)
         return;
     current = w;
     w->server->events->on_free(w);
-    uv_close((uv_handle_t *)&w->wake, NULL);
     (void)uv_run(&w->loop, UV_RUN_DEFAULT);
     current = NULL;
     (void)uv_loop_close(&w->loop);
+    wakeup_deinit(&w->wakeup);
     config_unref(&w->config);
     tls_context_unref(&w->tls);
     xml_scratch_free(&w->scratch);

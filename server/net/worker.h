@@ -17,6 +17,7 @@
 #include "common/hash_table.h"
 #include "common/task.h"
 #include "server/net/timer_wheel.h"
+#include "server/net/wakeup.h"
 
 struct config;
 struct conn;
@@ -83,7 +84,7 @@ struct worker {
     bool is_started;
     /* [any] */
     struct mpsc_queue inbox;
-    uv_async_t wake; /* the one libuv handle others may signal; open until all have stopped */
+    struct wakeup wakeup;
     struct worker_counters counters;
     /* [worker] */
     uv_loop_t loop;
