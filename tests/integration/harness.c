@@ -25,7 +25,9 @@ static const char *const usual_settings[] = {
 static const char listeners[] = "[[listener]]\naddress = \"127.0.0.1\"\nport = 0\ntls = \"starttls\"\n\n"
                                 "[[listener]]\naddress = \"127.0.0.1\"\nport = 0\ntls = \"direct\"\n\n"
                                 "[[listener]]\naddress = \"127.0.0.1\"\nport = 0\ntls = \"starttls\"\n"
-                                "proxy_protocol = \"required\"\n\n";
+                                "proxy_protocol = \"required\"\n\n"
+                                "[[listener]]\naddress = \"127.0.0.1\"\nport = 0\ntls = \"none\"\n"
+                                "proxy_protocol = \"required\"\nproxy_tls = true\n\n";
 
 /* The harness of the running test, whose log is shown when the test fails. */
 static struct harness *current;
@@ -237,6 +239,8 @@ char *log_value(const char *line, const char *key)
 /* Which of our listeners a line about an opened one means. */
 static enum harness_port port_of_line(const char *line)
 {
+    if (strstr(line, " proxy_tls=true") != NULL)
+        return HARNESS_PROXY_TLS;
     if (strstr(line, " proxy=true") != NULL)
         return HARNESS_PROXIED;
     return strstr(line, "tls=direct") != NULL ? HARNESS_DIRECT_TLS : HARNESS_STARTTLS;
