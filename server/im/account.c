@@ -118,28 +118,12 @@ static void serve_waiters(struct account *a)
 
 static void load(struct account *a);
 
-static void load_done(struct account *a)
-{
-    if (--a->loads_pending > 0)
-        return;
-    batch_storage_settled(a->worker, LOAD_COST);
-    if (a->is_out_of_date) {
-        load(a);
-        return;
-    }
-    if (a->load_err != LN_OK) {
-        log_error(LOG_IM, 0, "account.unreadable", F_STR("jid", a->jid.full), F_ERR("err", a->load_err));
-        a->state = ACCOUNT_FAILED;
-    } else if (a->state == ACCOUNT_LOADING) {
-        a->state = ACCOUNT_LOADED;
-    }
-    serve_waiters(a);
-}
-
 static void note_error(struct account *a, enum ln_err err)
 {
-    if (err != LN_OK)
-        a->load_err = err;
+    if (err == LN_OK)
+        return;
+    log_error(LOG_IM, 0, "account.unreadable", F_STR("jid", a->jid.full), F_ERR("err", err));
+    a->state = ACCOUNT_FAILED;
 }
 
 /* Little-endian time, then the status text. */
@@ -157,60 +141,60 @@ static void take_last(struct account *a, struct str bytes)
     a->last_status.p = str_dup(a->last_status);
 }
 
-static void on_account_rows(void *ctx, const struct storage_rows *rows)
+static void take_account(struct account *a, const struct storage_rows *rows)
 {
-    struct account *a = ctx;
     bool exists = false;
 
-    note_error(a, rows->err);
     for (size_t i = 0; i < rows->n; i++) {
         exists = exists || str_eq(rows->rows[i].key, CREDENTIALS_KEY);
         if (str_eq(rows->rows[i].key, LAST_KEY))
             take_last(a, rows->rows[i].bytes);
     }
-    if (rows->err == LN_OK && !exists)
-        a->state = ACCOUNT_ABSENT;
-    load_done(a);
+    a->state = exists ? ACCOUNT_LOADED : ACCOUNT_ABSENT;
 }
 
-static void on_roster_rows(void *ctx, const struct storage_rows *rows)
+static void take_offline_count(struct account *a, const struct storage_rows *rows)
+{
+    if (rows->n == 0)
+        return;
+    a->offline_count = (uint32_t)rows->rows[0].id;
+    a->offline_bytes = (uint64_t)rows->rows[0].time_ms;
+}
+
+/* What is asked of storage, and the answers in the same order. */
+enum { ACCOUNT_ROWS, ROSTER_ROWS, OFFLINE_ROWS, LOAD_QUERIES };
+
+static void on_loaded(void *ctx, const struct storage_rows *rows)
 {
     struct account *a = ctx;
 
-    note_error(a, rows->err);
-    if (rows->err == LN_OK && roster_load(&a->roster, rows) != LN_OK)
-        log_error(LOG_IM, 0, "roster.damaged", F_STR("jid", a->jid.full));
-    load_done(a);
-}
-
-static void on_offline_count(void *ctx, const struct storage_rows *rows)
-{
-    struct account *a = ctx;
-
-    note_error(a, rows->err);
-    if (rows->err == LN_OK && rows->n > 0) {
-        a->offline_count = (uint32_t)rows->rows[0].id;
-        a->offline_bytes = (uint64_t)rows->rows[0].time_ms;
+    batch_storage_settled(a->worker, LOAD_COST);
+    if (a->is_out_of_date) {
+        load(a);
+        return;
     }
-    load_done(a);
+    take_account(a, &rows[ACCOUNT_ROWS]);
+    take_offline_count(a, &rows[OFFLINE_ROWS]);
+    if (rows[ROSTER_ROWS].err == LN_OK && roster_load(&a->roster, &rows[ROSTER_ROWS]) != LN_OK)
+        log_error(LOG_IM, 0, "roster.damaged", F_STR("jid", a->jid.full));
+    for (size_t i = 0; i < LOAD_QUERIES && a->state != ACCOUNT_FAILED; i++)
+        note_error(a, rows[i].err);
+    serve_waiters(a);
 }
 
 static void load(struct account *a)
 {
-    struct storage *storage = a->worker->server->storage;
-    struct executor *reply_to = &a->worker->executor;
-    struct storage_query account = {.kind = STORAGE_LIST, .owner = a->jid.full, .collection = CREDENTIALS_COLLECTION};
-    struct storage_query roster = {.kind = STORAGE_LIST, .owner = a->jid.full, .collection = ROSTER_COLLECTION};
-    struct storage_query offline = {.kind = STORAGE_COUNT, .owner = a->jid.full, .collection = OFFLINE_COLLECTION};
+    struct str owner = a->jid.full;
+    const struct storage_query queries[LOAD_QUERIES] = {
+        [ACCOUNT_ROWS] = {.kind = STORAGE_LIST, .owner = owner, .collection = CREDENTIALS_COLLECTION},
+        [ROSTER_ROWS] = {.kind = STORAGE_LIST, .owner = owner, .collection = ROSTER_COLLECTION},
+        [OFFLINE_ROWS] = {.kind = STORAGE_COUNT, .owner = owner, .collection = OFFLINE_COLLECTION},
+    };
 
     a->state = ACCOUNT_LOADING;
     a->is_out_of_date = false;
-    a->load_err = LN_OK;
-    a->loads_pending = 3;
     batch_storage_begin(a->worker, LOAD_COST);
-    storage_read(storage, &account, reply_to, on_account_rows, a);
-    storage_read(storage, &roster, reply_to, on_roster_rows, a);
-    storage_read(storage, &offline, reply_to, on_offline_count, a);
+    storage_read_all(a->worker->server->storage, queries, LOAD_QUERIES, &a->worker->executor, on_loaded, a);
 }
 
 static struct account *account_new(struct shard *shard, const struct jid *bare)

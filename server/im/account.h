@@ -40,8 +40,6 @@ struct account {
     bool is_ending;           /* its deletion is being committed: nothing may be written for it any more */
     bool is_serving_waiters;  /* private from here: those who wait are being called */
     bool is_out_of_date;      /* it was made while it was being loaded: to be loaded again */
-    uint8_t loads_pending;
-    enum ln_err load_err;
     uint32_t n_waiters;
     struct account_waiter *first_waiter, **last_waiter;
     struct account *idle_next, **idle_prev;

@@ -129,6 +129,10 @@ struct backend_class {
     enum ln_err (*probe)(struct backend *b, char *ret_detail);
     /* [writer] Housekeeping that nobody waits for, after the answers of a group. May be NULL. */
     enum ln_err (*tidy)(struct backend *b, char *ret_detail);
+    /* [reader number `reader`] Between the two, all reads of this reader show one moment. False: it cannot be, and each
+     * stands for itself. Only asked where there are readers. */
+    bool (*begin_reads)(struct backend *b, unsigned reader);
+    void (*end_reads)(struct backend *b, unsigned reader);
     /* [reader number `reader`] or [writer]: answers from committed state. */
     enum ln_err (*read)(struct backend *b, unsigned reader, const struct storage_query *q, struct rows *rows,
                         char *ret_detail);

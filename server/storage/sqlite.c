@@ -241,6 +241,16 @@ static enum ln_err sqlite_read(struct backend *b, unsigned reader, const struct 
     return sqlite_to_err(c, rc);
 }
 
+static bool sqlite_begin_reads(struct backend *b, unsigned reader)
+{
+    return sqlite_run(&of(b)->readers[reader], STMT_BEGIN_READ) == SQLITE_OK;
+}
+
+static void sqlite_end_reads(struct backend *b, unsigned reader)
+{
+    (void)sqlite_run(&of(b)->readers[reader], STMT_ROLLBACK); /* nothing was written */
+}
+
 /* ---- opening and closing ---- */
 
 static void sqlite_close(struct backend **b)
@@ -326,5 +336,7 @@ const struct backend_class sqlite_backend = {
     .commit = sqlite_commit,
     .probe = sqlite_probe,
     .tidy = sqlite_tidy,
+    .begin_reads = sqlite_begin_reads,
+    .end_reads = sqlite_end_reads,
     .read = sqlite_read,
 };

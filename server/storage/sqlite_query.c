@@ -126,8 +126,11 @@ static int read_owners(struct sqlite_conn *c, const struct storage_query *q, str
 /* In one transaction, so that all of it shows the same moment. */
 static int read_owners_at_once(struct sqlite_conn *c, const struct storage_query *q, struct rows *rows)
 {
-    int rc = sqlite_run(c, STMT_BEGIN_READ);
+    int rc;
 
+    if (sqlite3_get_autocommit(c->db) == 0) /* begun already */
+        return read_owners(c, q, rows);
+    rc = sqlite_run(c, STMT_BEGIN_READ);
     if (rc != SQLITE_OK)
         return rc;
     rc = read_owners(c, q, rows);

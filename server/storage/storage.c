@@ -29,6 +29,7 @@ enum {
     /* Bounds of a group: how long a transaction waits for those before it, and what a commit adds to SQLite's log. */
     GROUP_TXNS_MAX = 1000,
     GROUP_BYTES_MAX = 8 * 1024 * 1024,
+    READ_SIZE_HINT = 2048, /* a question or three and a few small documents */
     /* While commits fail and nobody writes, the writer itself looks whether they work again: a server that tells its
      * load balancer that it is not ready gets no traffic that would find out. */
     PROBE_MS = HEALTH_PAUSE_MS,
@@ -39,9 +40,10 @@ enum { LOG_ERROR, LOG_WARNING }; /* see storage_options.log */
 struct read_job {
     struct storage_job job;
     storage_on_rows done;
-    struct arena *arena;    /* the job, its strings and its rows' bytes lie in it */
-    struct storage_query q; /* strings in `arena` */
-    struct rows rows;
+    struct arena *arena; /* the job, its strings and its rows' bytes lie in it */
+    size_t n;
+    struct storage_query queries[STORAGE_QUERIES_MAX]; /* strings in `arena` */
+    struct storage_rows answers[STORAGE_QUERIES_MAX];
 };
 
 struct reader {
@@ -133,8 +135,9 @@ static void answer_read(struct task *own_task)
     struct read_job *r = container_of(own_task, struct read_job, job.task);
     struct arena *arena = r->arena; /* the job itself lies inside it */
 
-    r->done(r->job.ctx, &r->rows.pub);
-    rows_deinit(&r->rows);
+    r->done(r->job.ctx, r->answers);
+    for (size_t i = 0; i < r->n; i++)
+        free(r->answers[i].rows);
     arena_free(&arena);
 }
 
@@ -159,33 +162,54 @@ static void finish_txn(struct storage *s, struct storage_txn *own_txn, enum ln_e
     executor_post(own_txn->job.reply_to, &own_txn->job.task);
 }
 
-static void carry_out_read(struct storage *s, unsigned reader, struct read_job *own_read)
+static void answer_query(struct storage *s, unsigned reader, struct arena *arena, const struct storage_query *q,
+                         struct storage_rows *ret)
 {
-    struct rows *rows = &own_read->rows;
+    struct rows rows = {.arena = arena};
     char detail[BACKEND_DETAIL_SIZE] = "";
 
-    rows->arena = own_read->arena;
-    rows->pub.err = s->backend->class->read(s->backend, reader, &own_read->q, rows, detail);
-    if (rows->pub.err != LN_OK)
-        rows_clear(rows);
-    if (rows->pub.err == LN_E_CORRUPT)
+    rows.pub.err = s->backend->class->read(s->backend, reader, q, &rows, detail);
+    if (rows.pub.err != LN_OK)
+        rows_clear(&rows);
+    if (rows.pub.err == LN_E_CORRUPT)
         note_damage(s, detail);
     else
-        health_note(&s->reading, rows->pub.err, detail, s->log);
+        health_note(&s->reading, rows.pub.err, detail, s->log);
+    *ret = rows.pub;
+}
+
+static void carry_out_read(struct storage *s, unsigned reader, struct read_job *own_read)
+{
+    for (size_t i = 0; i < own_read->n; i++)
+        answer_query(s, reader, own_read->arena, &own_read->queries[i], &own_read->answers[i]);
     own_read->job.task.run = answer_read;
     executor_post(own_read->job.reply_to, &own_read->job.task);
 }
 
 /* ---- readers ---- */
 
+/* What waited together is answered from one moment: locking the database once for all of it. Nobody asked for less,
+ * since all of them were asked before that moment. */
+static bool begin_reads(struct storage *s, unsigned reader, struct storage_job *first)
+{
+    bool are_several =
+        first->task.node.next != NULL || (first->kind == JOB_READ && container_of(first, struct read_job, job)->n > 1);
+
+    return are_several && s->backend->class->begin_reads(s->backend, reader);
+}
+
 static void reader_main(void *arg)
 {
     struct reader *r = arg;
+    const struct backend_class *class = r->s->backend->class;
     bool is_stopping = false;
 
     (void)pthread_setname_np(pthread_self(), "storage-read");
     while (!is_stopping) {
-        for (struct storage_job *job = inbox_wait(&r->inbox, -1), *next; job != NULL; job = next) {
+        struct storage_job *job = inbox_wait(&r->inbox, -1), *next;
+        bool has_begun = job != NULL && begin_reads(r->s, r->number, job);
+
+        for (; job != NULL; job = next) {
             next = job_of(job->task.node.next); /* before the job is answered, which gives it away */
             if (job->kind == JOB_STOP) {
                 is_stopping = true;
@@ -194,6 +218,8 @@ static void reader_main(void *arg)
             carry_out_read(r->s, r->number, container_of(job, struct read_job, job));
             atomic_fetch_sub_explicit(&r->waiting, 1, memory_order_relaxed);
         }
+        if (has_begun)
+            class->end_reads(r->s->backend, r->number);
     }
 }
 
@@ -348,25 +374,37 @@ void storage_commit(struct storage *s, struct storage_txn *own_txn, struct execu
     inbox_push(&s->inbox, &own_txn->job);
 }
 
+static struct storage_query copy_query(struct arena *arena, const struct storage_query *q)
+{
+    struct storage_query copy = *q;
+
+    copy.owner = arena_copy(arena, q->owner);
+    copy.collection = arena_copy(arena, q->collection);
+    copy.key = arena_copy(arena, q->key);
+    copy.after_owner = arena_copy(arena, q->after_owner);
+    return copy;
+}
+
 void storage_read(struct storage *s, const struct storage_query *q, struct executor *reply_to, storage_on_rows done,
                   void *ctx)
 {
-    struct arena *arena = arena_new(1024);
+    storage_read_all(s, q, 1, reply_to, done, ctx);
+}
+
+void storage_read_all(struct storage *s, const struct storage_query *queries, size_t n, struct executor *reply_to,
+                      storage_on_rows done, void *ctx)
+{
+    struct arena *arena = arena_new(READ_SIZE_HINT);
     struct read_job *r = arena_alloc(arena, sizeof(*r));
 
+    assert(n >= 1 && n <= STORAGE_QUERIES_MAX);
     *r = (struct read_job){
-        .job = {.kind = JOB_READ, .reply_to = reply_to, .ctx = ctx},
-        .done = done,
-        .arena = arena,
-        .q = *q,
-    };
-    r->q.owner = arena_copy(arena, q->owner);
-    r->q.collection = arena_copy(arena, q->collection);
-    r->q.key = arena_copy(arena, q->key);
-    r->q.after_owner = arena_copy(arena, q->after_owner);
+        .job = {.kind = JOB_READ, .reply_to = reply_to, .ctx = ctx}, .done = done, .arena = arena, .n = n};
+    for (size_t i = 0; i < n; i++)
+        r->queries[i] = copy_query(arena, &queries[i]);
     if (atomic_load_explicit(&s->is_stopped, memory_order_acquire)) {
-        r->rows.arena = arena;
-        r->rows.pub.err = LN_E_CLOSED;
+        for (size_t i = 0; i < n; i++)
+            r->answers[i].err = LN_E_CLOSED;
         r->job.task.run = answer_read;
         executor_post(reply_to, &r->job.task);
         return;

@@ -85,7 +85,8 @@ struct storage_rows {
     struct storage_row *rows; /* borrowed during the call-back; by key or by id, rising */
 };
 
-/* Called on the reply_to executor, once. */
+/* Called on the reply_to executor, once. `rows` is the answer; after storage_read_all() the first of as many answers as
+ * there were questions. */
 typedef void (*storage_on_rows)(void *ctx, const struct storage_rows *rows);
 
 struct storage_query {
@@ -111,6 +112,13 @@ struct storage_query {
 /* [any] The query's strings are copied. */
 void storage_read(struct storage *s, const struct storage_query *q, struct executor *reply_to, storage_on_rows done,
                   void *ctx);
+
+enum { STORAGE_QUERIES_MAX = 4 };
+
+/* [any] Asks several things at once, which is one errand instead of several: `done` is called once, with the answers
+ * one behind the other in the order of the questions. 1 <= n <= STORAGE_QUERIES_MAX. */
+void storage_read_all(struct storage *s, const struct storage_query *queries, size_t n, struct executor *reply_to,
+                      storage_on_rows done, void *ctx);
 
 /* ---- the operator's view ---- */
 
