@@ -3,9 +3,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
+#include "common/mem.h"
 #include "common/xmpp/xml_reader.h"
 #include "server/base/config.h"
 #include "server/base/log.h"
@@ -307,7 +309,7 @@ uint64_t worker_next_id(struct worker *w)
     return w->last_id;
 }
 
-void random_bytes(void *out, size_t len)
+static void ask_kernel_for_random(void *out, size_t len)
 {
     char *p = out;
 
@@ -323,6 +325,26 @@ void random_bytes(void *out, size_t len)
         p += n;
         len -= (size_t)n;
     }
+}
+
+/* A login needs four handfuls: they are fetched by the bucket, and what was handed out is wiped. */
+void random_bytes(void *out, size_t len)
+{
+    enum { BUCKET = 256 };
+    static _Thread_local char bucket[BUCKET];
+    static _Thread_local size_t left;
+
+    if (len > BUCKET / 4) {
+        ask_kernel_for_random(out, len);
+        return;
+    }
+    if (left < len) {
+        ask_kernel_for_random(bucket, BUCKET);
+        left = BUCKET;
+    }
+    left -= len;
+    memcpy(out, bucket + left, len);
+    mem_wipe(bucket + left, len);
 }
 
 struct str random_hex(char *out, size_t n)
