@@ -77,9 +77,8 @@ static void log_bound(const struct session *s)
 {
     const char *tls = session_tls_name(s);
 
-    log_info(LOG_IM, s->id, "session.bound", F_STR("jid", s->full_jid),
-             F_CSTR("tls", tls != NULL ? tls : "none"), F_CSTR("mech", s->mechanism),
-             F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(s->conn)),
+    log_info(LOG_IM, s->id, "session.bound", F_STR("jid", s->full_jid), F_CSTR("tls", tls != NULL ? tls : "none"),
+             F_CSTR("mech", s->mechanism), F_ADDR("peer", conn_peek_peer(s->conn)),
              F_U64("ms", worker_now_ms(s->worker) - s->sasl_ms));
 }
 

@@ -189,7 +189,7 @@ static bool deliver_now(struct session *s, struct stanza *st, struct str to, str
     if (!session_send(s, st, to))
         return false;
     /* Who neither acknowledges nor is waited for has nothing to enter: TCP is all that was promised. */
-    if (!delivery_is_storable(st) || !(s->client_acks || (receipt_is_awaited(st) && keeps_offline(s))))
+    if (!(s->client_acks || (receipt_is_awaited(st) && keeps_offline(s))) || !delivery_is_storable(st))
         return true;
     struct debt *d = *debt != NULL ? debt_hold(*debt) : debt_new(s->account, st);
 

@@ -91,7 +91,7 @@ static bool count(const struct session *s, const char *what, uint64_t limit)
     if (throttle_count(s->worker->server->throttle, what, address, HOUR_S) <= limit)
         return true;
     log_warn(LOG_MODULE, s->id, "register.limited", F_CSTR("what", what), F_U64("limit", limit),
-             F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(s->conn)));
+             F_ADDR("peer", conn_peek_peer(s->conn)));
     return false;
 }
 

@@ -74,7 +74,7 @@ struct acceptor {
 static struct address *address_of(struct acceptor *a, const struct sockaddr_storage *peer)
 {
     char bytes[16];
-    struct str key = throttle_address(peer, bytes);
+    struct str key = throttle_address((const struct sockaddr *)peer, bytes);
     struct address *found = hash_table_get(&a->addresses, key);
 
     if (found != NULL)

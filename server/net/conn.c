@@ -16,10 +16,11 @@ struct conn_parcel {
     struct conn_proxy_tls *proxy_tls;
     struct executor *gone_to;
     struct task *gone;
-    struct buf out, clear, pending_in;
-    size_t written, taken;
+    struct buf out;
+    size_t written;
+    struct conn_backlog *backlog;
     uint64_t id;
-    struct sockaddr_storage peer;
+    union conn_address peer;
     int fd;
     uint8_t lost;
     bool is_secured;
@@ -48,7 +49,7 @@ struct conn_parcel *conn_parcel_new(int own_fd, const struct sockaddr_storage *p
     struct conn_parcel *p = mem_zalloc(sizeof(*p));
 
     p->fd = own_fd;
-    p->peer = *peer;
+    memcpy(&p->peer, peer, sizeof(p->peer)); /* the rest of it is for other families */
     p->id = id;
     p->security = (uint8_t)security;
     p->gone_to = gone_to;
@@ -76,10 +77,8 @@ struct conn *conn_from_parcel(struct worker *w, struct conn_parcel *own_parcel)
     c->gone_to = own_parcel->gone_to;
     c->gone = own_parcel->gone;
     c->out = own_parcel->out;
-    c->clear = own_parcel->clear;
-    c->pending_in = own_parcel->pending_in;
     c->written = own_parcel->written;
-    c->taken = own_parcel->taken;
+    c->backlog = own_parcel->backlog;
     c->lost = own_parcel->lost;
     c->id = own_parcel->id;
     c->peer = own_parcel->peer;
@@ -111,11 +110,33 @@ static void leave_lists(struct conn *c)
     counter_subtract(&c->w->counters.connections, 1);
 }
 
+struct conn_backlog *conn_backlog(struct conn *c)
+{
+    if (c->backlog == NULL)
+        c->backlog = mem_zalloc(sizeof(*c->backlog));
+    return c->backlog;
+}
+
+static void backlog_free(struct conn *c)
+{
+    if (c->backlog == NULL)
+        return;
+    buf_deinit(&c->backlog->clear);
+    buf_deinit(&c->backlog->pending_in);
+    free(c->backlog);
+    c->backlog = NULL;
+}
+
+void conn_trim_backlog(struct conn *c)
+{
+    if (c->backlog != NULL && c->backlog->clear.len == 0 && c->backlog->pending_in.len == 0)
+        backlog_free(c);
+}
+
 static void conn_free(struct conn *c)
 {
     buf_deinit(&c->out);
-    buf_deinit(&c->clear);
-    buf_deinit(&c->pending_in);
+    backlog_free(c);
     free(c->proxy_tls);
     free(c);
 }
@@ -169,10 +190,8 @@ struct conn_parcel *conn_take_parcel(struct conn **own_c)
                               .gone_to = c->gone_to,
                               .gone = c->gone,
                               .out = c->out,
-                              .clear = c->clear,
-                              .pending_in = c->pending_in,
                               .written = c->written,
-                              .taken = c->taken,
+                              .backlog = c->backlog,
                               .id = c->id,
                               .peer = c->peer,
                               .fd = c->fd,
@@ -181,7 +200,8 @@ struct conn_parcel *conn_take_parcel(struct conn **own_c)
                               .security = c->security};
     c->tls = NULL;
     c->proxy_tls = NULL;
-    c->out = c->clear = c->pending_in = (struct buf){0};
+    c->out = (struct buf){0};
+    c->backlog = NULL;
     c->fd = -1;
     c->gone = NULL;
     retire(c);
@@ -204,7 +224,8 @@ void conn_close(struct conn **own_c)
     worker_assert_current(c->w);
     c->events = NULL;
     c->owner = NULL;
-    buf_deinit(&c->pending_in);
+    if (c->backlog != NULL)
+        buf_deinit(&c->backlog->pending_in);
     LIST_REMOVE(c, next_resumed, prev_resumed);
     if (conn_has_nobody_to_write_to(c)) {
         conn_end_now(c);
@@ -265,22 +286,21 @@ const struct conn_proxy_tls *conn_peek_proxy_tls(const struct conn *c)
     return c->proxy_tls;
 }
 
-const struct sockaddr_storage *conn_peek_peer(const struct conn *c)
+const struct sockaddr *conn_peek_peer(const struct conn *c)
 {
-    return &c->peer;
+    return &c->peer.any;
 }
 
 void conn_peer_name(const struct conn *c, char out[64])
 {
-    const void *addr = &((const struct sockaddr_in *)&c->peer)->sin_addr;
-    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)&c->peer)->sin6_addr;
-    int family = c->peer.ss_family;
+    const void *addr = &c->peer.v4.sin_addr;
+    int family = c->peer.any.sa_family;
 
     if (family == AF_INET6) {
-        addr = v6;
-        if (IN6_IS_ADDR_V4MAPPED(v6)) { /* an IPv4 client of a dual-stack listener */
+        addr = &c->peer.v6.sin6_addr;
+        if (IN6_IS_ADDR_V4MAPPED(&c->peer.v6.sin6_addr)) { /* an IPv4 client of a dual-stack listener */
             family = AF_INET;
-            addr = &v6->s6_addr[12];
+            addr = &c->peer.v6.sin6_addr.s6_addr[12];
         }
     }
     if (inet_ntop(family, addr, out, 64) == NULL)

@@ -113,7 +113,7 @@ bool conn_is_held(const struct conn *c);
 uint64_t conn_id(const struct conn *c);
 enum conn_security conn_peek_security(const struct conn *c);
 /* The client's own address, as the load balancer told it; borrowed until conn_close(). */
-const struct sockaddr_storage *conn_peek_peer(const struct conn *c);
+const struct sockaddr *conn_peek_peer(const struct conn *c);
 /* The same as text, without port: "192.0.2.7". */
 void conn_peer_name(const struct conn *c, char out[64]);
 /* When bytes last came in (worker_now_ms()). */

@@ -30,7 +30,7 @@ static bool may_read(const struct conn *c)
     if (c->phase == PHASE_CLOSING)
         return c->lost != CONN_EOF + 1; /* would be reported without end */
     /* What was read and not taken goes first: as long as there is some, the peer waits and not our memory. */
-    return c->hold == 0 && c->lost == 0 && c->pending_in.len == 0;
+    return c->hold == 0 && c->lost == 0 && !conn_has_pending_in(c);
 }
 
 static int wanted(const struct conn *c)
@@ -63,28 +63,31 @@ static void deliver(struct conn *c, struct str in)
 {
     if (c->events == NULL)
         return;
-    if (c->hold != 0 || c->pending_in.len > 0) {
-        buf_append_str(&c->pending_in, in);
+    if (c->hold != 0 || conn_has_pending_in(c)) {
+        buf_append_str(&conn_backlog(c)->pending_in, in);
         return;
     }
     c->events->on_input(c, &in);
     if (c->phase == PHASE_OPEN && c->events != NULL && in.len > 0)
-        buf_append_str(&c->pending_in, in);
+        buf_append_str(&conn_backlog(c)->pending_in, in);
 }
 
 static void deliver_pending(struct conn *c)
 {
-    struct buf pending = c->pending_in;
-    struct str in = str_make(pending.p + c->taken, pending.len - c->taken);
+    struct conn_backlog *b = c->backlog;
+    struct buf pending = b->pending_in;
+    struct str in = str_make(pending.p + b->taken, pending.len - b->taken);
 
-    c->pending_in = (struct buf){0};
-    c->taken = 0;
+    b->pending_in = (struct buf){0};
+    b->taken = 0;
     c->events->on_input(c, &in);
     if (c->phase == PHASE_OPEN && c->events != NULL && in.len > 0) {
-        c->taken = pending.len - in.len;
-        c->pending_in = pending;
+        b = conn_backlog(c);
+        b->taken = pending.len - in.len;
+        b->pending_in = pending;
     } else {
         buf_deinit(&pending);
+        conn_trim_backlog(c);
     }
 }
 
@@ -99,7 +102,7 @@ void conn_run_resumed(struct worker *w)
         struct conn *c = batch.first;
 
         LIST_REMOVE(c, next_resumed, prev_resumed);
-        if (c->hold == 0 && c->pending_in.len > 0 && c->lost == 0 && c->phase == PHASE_OPEN)
+        if (c->hold == 0 && conn_has_pending_in(c) && c->lost == 0 && c->phase == PHASE_OPEN)
             deliver_pending(c);
         /* What was read before a move and not yet decrypted; and the end, which waited for its turn. */
         if (c->phase == PHASE_OPEN && c->lost == 0 && c->is_secured && may_read(c))
@@ -171,7 +174,7 @@ static void read_records(struct conn *c)
         if (c->phase != PHASE_OPEN)
             return; /* closed */
     } while (state == TLS_READY && tls_has_pending(c->tls));
-    if (state == TLS_CLOSED && c->pending_in.len == 0) /* otherwise that comes first */
+    if (state == TLS_CLOSED && !conn_has_pending_in(c)) /* otherwise that comes first */
         conn_mark_lost(c, CONN_EOF);
     else if (state == TLS_FAILED)
         conn_mark_lost(c, CONN_TLS_FAILED);
@@ -221,9 +224,9 @@ void conn_start_tls(struct conn *c, struct tls *own_tls)
 {
     assert(c->tls == NULL);
     c->tls = own_tls;
-    buf_append_str(&c->clear, buf_str(&c->out));
+    buf_append_str(&conn_backlog(c)->clear, buf_str(&c->out));
     buf_deinit(&c->out);
-    buf_deinit(&c->pending_in);
+    buf_deinit(&c->backlog->pending_in);
     conn_mark_dirty(c);
 }
 

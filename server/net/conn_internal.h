@@ -3,6 +3,8 @@
 #ifndef LINNET_SERVER_NET_CONN_INTERNAL_H
 #define LINNET_SERVER_NET_CONN_INTERNAL_H
 
+#include <netinet/in.h>
+
 #include "server/net/conn.h"
 #include "server/net/worker.h"
 
@@ -15,6 +17,20 @@ enum conn_phase {
     PHASE_GONE,    /* waits for libuv's close call-back */
 };
 
+/* A struct sockaddr_storage would be four times as large. */
+union conn_address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+/* What few connections have, and those not for long: kept apart, so that an idle one stays small. */
+struct conn_backlog {
+    struct buf clear;      /* what was queued before STARTTLS: goes out before any TLS byte */
+    struct buf pending_in; /* plain text that the owner has not taken yet; nothing is read meanwhile */
+    size_t taken;          /* of pending_in: already taken */
+};
+
 struct conn {
     uv_poll_t poll; /* closed before the memory goes; poll.data is NULL when there is no handle */
     struct worker *w;
@@ -25,11 +41,9 @@ struct conn {
     struct conn_proxy_tls *proxy_tls; /* NULL: no balancer ended TLS for it */
     struct executor *gone_to;
     struct task *gone;
-    struct buf out;        /* plain text to be sent */
-    struct buf clear;      /* what was queued before STARTTLS: goes out before any TLS byte */
-    size_t written;        /* of the first of these that is not empty (what is in TLS records too): already sent */
-    struct buf pending_in; /* plain text that the owner has not taken yet; nothing is read meanwhile */
-    size_t taken;          /* of pending_in: already taken */
+    struct buf out;               /* plain text to be sent */
+    size_t written;               /* of what goes out first (the backlog's `clear`, TLS records, `out`): already sent */
+    struct conn_backlog *backlog; /* NULL: none */
     size_t out_max;
     uint64_t id;
     uint64_t last_input_ms;
@@ -38,7 +52,7 @@ struct conn {
     struct conn *next_dirty, **prev_dirty; /* worker->dirty, or none */
     struct conn *next_resumed, **prev_resumed;
     struct wheel_timer timer; /* closing, or a handshake to be retried */
-    struct sockaddr_storage peer;
+    union conn_address peer;
     int fd;
     int polled;   /* the events that the poll handle waits for */
     uint8_t hold; /* enum conn_hold */
@@ -72,6 +86,14 @@ struct conn {
     } while (0)
 
 /* ---- conn.c ---- */
+
+/* Made when first needed; conn_trim_backlog() ends it when it is empty. */
+struct conn_backlog *conn_backlog(struct conn *c);
+void conn_trim_backlog(struct conn *c);
+static inline bool conn_has_pending_in(const struct conn *c)
+{
+    return c->backlog != NULL && c->backlog->pending_in.len > 0;
+}
 
 /* The turn's end looks at it: to write, to watch the socket anew, to report its loss. */
 void conn_mark_dirty(struct conn *c);

@@ -18,7 +18,7 @@ enum {
 
 size_t conn_out_bytes(const struct conn *c)
 {
-    size_t n = c->out.len + c->clear.len;
+    size_t n = c->out.len + (c->backlog != NULL ? c->backlog->clear.len : 0);
 
     if (c->tls != NULL && c->handshake == NULL)
         n += tls_output(c->tls)->len;
@@ -157,8 +157,11 @@ static bool flush(struct conn *c)
 {
     if (c->wants_write)
         return false;
-    if (c->clear.len > 0 && !write_some(c, &c->clear))
-        return false;
+    if (c->backlog != NULL && c->backlog->clear.len > 0) {
+        if (!write_some(c, &c->backlog->clear))
+            return false;
+        conn_trim_backlog(c);
+    }
     if (c->handshake != NULL)
         return true; /* the pool has the TLS state */
     if (c->tls != NULL)

@@ -58,9 +58,9 @@ uint32_t throttle_peek(struct throttle *t, const char *what, struct str who, uin
     return seen >> 32 == window_now(window_s) ? (uint32_t)seen : 0;
 }
 
-struct str throttle_address(const struct sockaddr_storage *addr, char out[16])
+struct str throttle_address(const struct sockaddr *addr, char out[16])
 {
-    if (addr->ss_family == AF_INET6) {
+    if (addr->sa_family == AF_INET6) {
         const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)addr)->sin6_addr;
 
         if (IN6_IS_ADDR_V4MAPPED(v6)) {

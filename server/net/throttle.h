@@ -7,7 +7,7 @@
 
 #include "common/hash_table.h"
 
-struct sockaddr_storage;
+struct sockaddr;
 
 enum { THROTTLE_SLOTS = 1 << 14 };
 
@@ -24,6 +24,6 @@ uint32_t throttle_count(struct throttle *t, const char *what, struct str who, ui
 uint32_t throttle_peek(struct throttle *t, const char *what, struct str who, uint64_t window_s);
 
 /* [any] The bytes by which an address is counted: IPv4 whole, IPv6 by its /64. Writes to `out` (16 bytes). */
-struct str throttle_address(const struct sockaddr_storage *addr, char out[16]);
+struct str throttle_address(const struct sockaddr *addr, char out[16]);
 
 #endif

@@ -258,7 +258,7 @@ static void fail_login(struct session *s)
     delay_ms = delay_after(cfg, by_addr > by_jid ? by_addr : by_jid);
     counter_add(&s->worker->counters.login_failures, 1);
     log_info(LOG_SASL, s->id, "sasl.failed", F_STR("jid", x->jid.full), F_CSTR("mech", x->mechanism->name),
-             F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(s->conn)), F_U64("delay_ms", delay_ms));
+             F_ADDR("peer", conn_peek_peer(s->conn)), F_U64("delay_ms", delay_ms));
     x->failure = "not-authorized";
     say_verdict_after(s, delay_ms);
 }

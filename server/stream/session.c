@@ -148,7 +148,7 @@ static void log_end(const struct session *s, enum stream_err err)
                  F_I64("lasted_s", (wall_clock_ms() - s->bound_ms) / 1000));
     else
         log_info(LOG_STREAM, s->id, "stream.closed", F_CSTR("cond", err == STREAM_OK ? "" : stream_err_name(err)),
-                 F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(s->conn)));
+                 F_ADDR("peer", conn_peek_peer(s->conn)));
 }
 
 void session_close_with(struct session *s, enum stream_err err, const char *text, struct str app_condition)

@@ -454,8 +454,7 @@ static void on_bad_xml(struct session *s, enum xml_error e)
     bool is_too_big = e == XML_TOO_LARGE;
 
     log_info(LOG_STREAM, s->id, "stream.refused", F_CSTR("why", xml_error_name(e)),
-             F_U64("limit", is_too_big ? s->limits.stanza_bytes : 0),
-             F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(s->conn)));
+             F_U64("limit", is_too_big ? s->limits.stanza_bytes : 0), F_ADDR("peer", conn_peek_peer(s->conn)));
     session_close_with(s, error_of_xml(e), xml_error_name(e),
                        is_too_big ? STR("<stanza-too-big xmlns='urn:xmpp:errors'/>") : str_make(NULL, 0));
 }
@@ -530,8 +529,7 @@ static void on_lost(struct conn *c, enum conn_end why)
     struct session *s = conn_owner(c);
 
     if (why == CONN_TLS_FAILED)
-        log_info(LOG_NET, s->id, "tls.failed", F_CSTR("why", conn_tls_error(c)),
-                 F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(c)));
+        log_info(LOG_NET, s->id, "tls.failed", F_CSTR("why", conn_tls_error(c)), F_ADDR("peer", conn_peek_peer(c)));
     else if (why == CONN_SLOW)
         log_warn(LOG_NET, s->id, "connection.slow", F_STR("jid", s->full_jid),
                  F_U64("limit", s->worker->config->limits.out_queue_bytes));
@@ -552,7 +550,7 @@ void stream_accept(struct worker *w, struct conn *own_conn)
 {
     struct session *s = session_new(own_conn, w);
 
-    log_debug(LOG_NET, s->id, "connection.accepted", F_ADDR("peer", (const struct sockaddr *)conn_peek_peer(s->conn)));
+    log_debug(LOG_NET, s->id, "connection.accepted", F_ADDR("peer", conn_peek_peer(s->conn)));
     work_out_limits(s);
     xml_reader_init(&s->reader, &s->limits);
     stream_apply_config(s);

@@ -162,9 +162,9 @@ void router_route(struct worker *w, struct stanza *own_st)
     stanza_unref(&own_st);
 }
 
-const struct sockaddr_storage *conn_peek_peer(const struct conn *c)
+const struct sockaddr *conn_peek_peer(const struct conn *c)
 {
-    static const struct sockaddr_storage peer = {.ss_family = AF_INET};
+    static const struct sockaddr peer = {.sa_family = AF_INET};
 
     assert_non_null(c);
     return &peer;
@@ -176,7 +176,7 @@ uint32_t throttle_count(struct throttle *t, const char *what, struct str who, ui
     assert_int_equal(window_s, 3600);
     return ++fake.counted[strcmp(what, "register") == 0 ? 0 : 1];
 }
-struct str throttle_address(const struct sockaddr_storage *addr, char out[16])
+struct str throttle_address(const struct sockaddr *addr, char out[16])
 {
     (void)addr;
     return str_make(out, 0);

@@ -95,7 +95,9 @@ static void an_ipv6_network_counts_as_one_address(void **state)
 
         assert_int_equal(inet_pton(AF_INET6, rows[i].a, &((struct sockaddr_in6 *)(void *)&a)->sin6_addr), 1);
         assert_int_equal(inet_pton(AF_INET6, rows[i].b, &((struct sockaddr_in6 *)(void *)&b)->sin6_addr), 1);
-        assert_int_equal(str_eq(throttle_address(&a, a_bytes), throttle_address(&b, b_bytes)), rows[i].is_same);
+        assert_int_equal(
+            str_eq(throttle_address((struct sockaddr *)&a, a_bytes), throttle_address((struct sockaddr *)&b, b_bytes)),
+            rows[i].is_same);
     }
 }
 
@@ -107,7 +109,7 @@ static void an_ipv4_client_of_a_dual_stack_listener_is_an_ipv4_client(void **sta
     (void)state;
     assert_int_equal(inet_pton(AF_INET, "192.0.2.7", &((struct sockaddr_in *)(void *)&v4)->sin_addr), 1);
     assert_int_equal(inet_pton(AF_INET6, "::ffff:192.0.2.7", &((struct sockaddr_in6 *)(void *)&mapped)->sin6_addr), 1);
-    assert_true(str_eq(throttle_address(&v4, a), throttle_address(&mapped, b)));
+    assert_true(str_eq(throttle_address((struct sockaddr *)&v4, a), throttle_address((struct sockaddr *)&mapped, b)));
 }
 
 enum { THREADS = 4, EACH = 20000 };
