@@ -66,6 +66,10 @@ void client_logout(struct client *c);
 void client_cut(struct client *c, bool is_reset);
 
 bool client_is_online(const struct client *c);
+/* Neither open nor about to tell on_closed: client_connect() may be called. */
+bool client_is_closed(const struct client *c);
+/* For messages: "user7, authenticating". */
+void client_explain(const struct client *c, struct buf *out);
 /* When client_connect() was called and when it came online, by load_now(). */
 uint64_t client_connect_ns(const struct client *c);
 uint64_t client_online_ns(const struct client *c);
@@ -74,8 +78,8 @@ uint64_t client_online_ns(const struct client *c);
 struct str client_jid(const struct client *c);
 struct str client_bare_jid(const struct client *c);
 
-/* Where the scenario appends one whole stanza; then client_send_done(). Together they are the way to send without a
- * copy: `buf_append(client_begin_send(c), ...)`. A client that is not online must not send. */
+/* Where the scenario appends one whole stanza, without a copy; client_end_send() completes it. A client that is not
+ * online must not send. */
 struct buf *client_begin_send(struct client *c);
 /* The stanza is complete: it is written when this turn of the loop ends. */
 void client_end_send(struct client *c);

@@ -25,11 +25,10 @@ struct frame {
 
 /* The scanner's state between two reads. Zero-initialised is the start of a stream. */
 struct frames {
-    uint32_t looked_at; /* bytes of the unfinished frame that were looked at */
-    uint16_t depth;     /* elements that are open in the unfinished frame */
+    uint32_t looked_at; /* bytes of the unfinished frame that need not be looked at again */
+    uint32_t head;      /* length of its start tag; 0: that has no end yet */
+    uint16_t depth;     /* elements that are open in it */
     bool has_header;    /* the stream's own start tag has gone by */
-    bool is_tag;        /* `looked_at` stands inside a tag that began at `tag_at` */
-    uint32_t tag_at;
 };
 
 enum frames_result { FRAMES_ONE, FRAMES_MORE, FRAMES_BAD };

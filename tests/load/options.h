@@ -8,13 +8,14 @@
 #include "tests/load/process.h"
 #include "tests/load/report.h"
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 enum security { SECURITY_PLAIN, SECURITY_STARTTLS, SECURITY_DIRECT };
 enum mechanism { MECHANISM_PLAIN, MECHANISM_SCRAM_SHA_1, MECHANISM_SCRAM_SHA_256 };
 enum address { ADDRESS_BARE, ADDRESS_FULL };
+enum change { CHANGE_AWAY, CHANGE_ONLINE };
+enum cut { CUT_CLOSE, CUT_RESET };
 
 struct options {
     const char *scenario; /* its name */
@@ -41,7 +42,9 @@ struct options {
     uint64_t body;
     uint64_t contacts;
     bool star;
+    uint64_t change; /* enum change */
     uint64_t occupants;
+    uint64_t cut; /* enum cut */
     double seconds;
     double warmup;
 

@@ -6,6 +6,7 @@
  *
  * A timed scenario goes through these phases, and load.c leads:
  *   everybody is logged in, at most --concurrency at a time
+ *   set_up(): what must be so before the traffic, such as contacts or a room, until load_ready()
  *   begin(): it starts its traffic        -- warm-up, --warmup seconds
  *   measure(): its counters start at 0    -- measured time, --seconds
  *   stop(): it sends nothing new          -- until is_drained(), at most LOAD_DRAIN_S
@@ -37,7 +38,10 @@ struct load {
     struct flow_totals totals; /* what is wrong, over all of the run */
     uint64_t failed;           /* refused or failed otherwise */
     struct histogram *latency; /* emptied by the run when the measured time begins */
-    bool is_measuring;         /* between load_measure_begin() and load_measure_end(): read only */
+    /* read only */
+    bool is_measuring;                         /* between load_measure_begin() and load_measure_end() */
+    uint64_t started_ns;                       /* what was stamped before is left over from another run */
+    uint64_t measured_from_ns, measured_to_ns; /* 0: not yet */
 };
 
 struct scenario {
@@ -52,7 +56,8 @@ struct scenario {
     uint32_t (*users)(const struct options *o, const char **ret_why);
     /* The clients exist and are not connected: makes `data`, sets the groups of --relay. May be NULL. */
     void (*prepare)(struct load *l);
-    void (*release)(struct load *l); /* frees `data`; may be NULL */
+    void (*release)(struct load *l); /* frees `data`, closes handles; the loop runs once more after. May be NULL */
+    void (*set_up)(struct load *l);  /* NULL: nothing is to be set up */
     void (*begin)(struct load *l);
     void (*measure)(struct load *l);    /* may be NULL: count and latency are all there is */
     void (*stop)(struct load *l);       /* NULL: there is nothing to stop */
@@ -68,8 +73,9 @@ struct scenario {
     void (*on_closed)(struct load *l, struct client *c);
 };
 
-/* Nanoseconds of a clock that only goes forwards; the one all stamps and latencies use. */
-uint64_t load_now(void);
+/* Records the latency of what was sent or due at `from_ns` and has come now, if that was in the measured time: also
+ * what comes when it is over, since leaving out the latest would flatter. */
+void load_record(struct load *l, uint64_t from_ns, uint64_t now_ns);
 
 /* Fails the run with a sentence: it ends now, with exit status 1. The first sentence is the one that is told. */
 void load_fail(struct load *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -86,6 +92,8 @@ void load_measure_end(struct load *l);
 void load_take_memory(struct load *l, void (*on_done)(struct load *l));
 /* Calls once, after `ms`; nothing to cancel. Not during the measured time of others: it is no clock. */
 void load_after(struct load *l, uint64_t ms, void (*call)(struct load *l));
+/* What set_up() was to do is done; it may say so before it returns. */
+void load_ready(struct load *l);
 /* The run is over: finish(), report, exit. */
 void load_done(struct load *l);
 /* What the progress line says now, such as "logging in again". */

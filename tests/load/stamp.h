@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Nanoseconds of a clock that only goes forwards; the one all stamps and latencies use. */
+uint64_t load_now(void);
+
 struct stamp {
     uint64_t flow;
     uint64_t direction;
