@@ -25,9 +25,16 @@
 /* The library's f_rng: the kernel's generator (tls_random.c). */
 int tls_random(void *unused, unsigned char *out, size_t len);
 
-/* Called during a handshake with what TLS 1.2 derives other secrets from (tls_binding.c). */
-void tls_on_master_secret(const unsigned char *master, size_t master_len, const unsigned char client_random[32],
-                          const unsigned char server_random[32], mbedtls_tls_prf_types prf);
+enum compat_secret {
+    COMPAT_MASTER_SECRET, /* TLS 1.2: what all others are derived from */
+    COMPAT_CLIENT_TRAFFIC_SECRET,
+    COMPAT_SERVER_TRAFFIC_SECRET, /* TLS 1.3: of application data, the first generation */
+};
+
+/* Called during a handshake (tls_handshake.c). `prf` is of use with the master secret only. */
+void tls_on_secret(enum compat_secret which, const unsigned char *secret, size_t len,
+                   const unsigned char client_random[32], const unsigned char server_random[32],
+                   mbedtls_tls_prf_types prf);
 
 /* [start] TLS 1.3 of mbedTLS calculates through PSA, which wants to be set up once. False: it could not be. */
 static inline bool compat_library_init(void)
@@ -123,7 +130,11 @@ static inline void compat_on_export(void *unused, mbedtls_ssl_key_export_type ty
 {
     (void)unused;
     if (type == MBEDTLS_SSL_KEY_EXPORT_TLS12_MASTER_SECRET)
-        tls_on_master_secret(secret, len, client_random, server_random, prf);
+        tls_on_secret(COMPAT_MASTER_SECRET, secret, len, client_random, server_random, prf);
+    if (type == MBEDTLS_SSL_KEY_EXPORT_TLS1_3_CLIENT_APPLICATION_TRAFFIC_SECRET)
+        tls_on_secret(COMPAT_CLIENT_TRAFFIC_SECRET, secret, len, client_random, server_random, prf);
+    if (type == MBEDTLS_SSL_KEY_EXPORT_TLS1_3_SERVER_APPLICATION_TRAFFIC_SECRET)
+        tls_on_secret(COMPAT_SERVER_TRAFFIC_SECRET, secret, len, client_random, server_random, prf);
 }
 #else
 static inline int compat_on_export(void *unused, const unsigned char *master, const unsigned char *key_block,
@@ -131,12 +142,12 @@ static inline int compat_on_export(void *unused, const unsigned char *master, co
                                    const unsigned char server_random[32], mbedtls_tls_prf_types prf)
 {
     (void)unused, (void)key_block, (void)mac_len, (void)key_len, (void)iv_len;
-    tls_on_master_secret(master, 48, client_random, server_random, prf);
+    tls_on_secret(COMPAT_MASTER_SECRET, master, 48, client_random, server_random, prf);
     return 0;
 }
 #endif
 
-/* Both are called, and one of them makes the library call tls_on_master_secret(): 2.28 wants to know it of the
+/* Both are called, and one of them makes the library call tls_on_secret(): 2.28 wants to know it of the
  * configuration, 3.6 of the connection. */
 static inline void compat_conf_export_secret(mbedtls_ssl_config *conf)
 {

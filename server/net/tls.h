@@ -2,7 +2,9 @@
  *
  * The connection feeds what the socket gave and sends what comes out, so this file knows no sockets and a session's TLS
  * state moves between threads as a pointer. A handshake costs milliseconds: tls_handshake() is for the pool only, while
- * nobody else touches the object. Reading and writing records afterwards is cheap and done on the worker.
+ * nobody else touches the object. Reading and writing records afterwards is cheap and done on the worker. The library's
+ * state, 35 KiB and more, lasts as long as the handshake: then its keys are taken over (tls_records.h), and an idle
+ * connection costs half a KiB.
  *
  * TLS 1.2 and, where mbedTLS has it, 1.3; AEAD suites with ephemeral keys only; no renegotiation, no compression. The
  * certificate is chosen by SNI. Session tickets work on every worker, since all share one set of ticket keys. */
@@ -57,13 +59,13 @@ enum ln_err tls_feed(struct tls *t, struct str ciphertext);
 /* [pool] One step with what was fed: TLS_WANTS_INPUT (send the output, then wait), TLS_READY, TLS_FAILED (send the
  * output: the alert). */
 enum tls_state tls_handshake(struct tls *t);
-/* [worker] After TLS_READY: decrypts what was fed and appends the plain text to `out`, at most `max` bytes a call (more
- * may be waiting: tls_has_pending()). TLS_READY, TLS_CLOSED (close_notify; what came before it is in `out`) or
- * TLS_FAILED (send the output: there may be an alert). */
+/* [worker] After TLS_READY: decrypts what was fed and appends the plain text to `out`, record by record until `max`
+ * bytes were added or passed (more may be waiting: tls_has_pending()). TLS_READY, TLS_CLOSED (close_notify; what came
+ * before it is in `out`) or TLS_FAILED (send the output: there may be an alert). */
 enum tls_state tls_read(struct tls *t, struct buf *out, size_t max);
 bool tls_has_pending(const struct tls *t);
-/* [worker] Encrypts all of `plain`; the records are added to the output. LN_E_CLOSED: after tls_shutdown() or a
- * failure. */
+/* [worker] Encrypts all of `plain` in as few records as can be; they are added to the output. LN_E_CLOSED: after
+ * tls_shutdown() or a failure. LN_E_TLS: the state is TLS_FAILED now; send the output. */
 enum ln_err tls_write(struct tls *t, struct str plain);
 /* [worker] Adds close_notify to the output. */
 void tls_shutdown(struct tls *t);

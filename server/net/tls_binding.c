@@ -4,30 +4,16 @@
 
 #define EXPORTER_LABEL "EXPORTER-Channel-Binding" /* RFC 9266 section 2 */
 
-void tls_on_master_secret(const unsigned char *master, size_t master_len, const unsigned char client_random[32],
-                          const unsigned char server_random[32], mbedtls_tls_prf_types prf)
-{
-    struct tls_handshake *h = tls_current()->handshake;
-
-    if (master_len > sizeof(h->master))
-        return;
-    memcpy(h->master, master, master_len);
-    h->master_len = master_len;
-    memcpy(h->randoms, client_random, 32);
-    memcpy(h->randoms + 32, server_random, 32);
-    h->prf = prf;
-}
-
 /* RFC 5705 section 4: without a context, and with one whose length, zero, takes two bytes behind the randoms. */
 static bool make_exporters_1_2(struct tls *t)
 {
-    const struct tls_handshake *h = t->handshake;
-    uint8_t seed[sizeof(h->randoms) + 2] = {0};
+    const struct tls_secrets *s = &t->handshake->secrets;
+    uint8_t seed[sizeof(s->randoms) + 2] = {0};
 
-    memcpy(seed, h->randoms, sizeof(h->randoms));
-    return mbedtls_ssl_tls_prf(h->prf, h->master, h->master_len, EXPORTER_LABEL, seed, sizeof(h->randoms),
+    memcpy(seed, s->randoms, sizeof(s->randoms));
+    return mbedtls_ssl_tls_prf(s->prf, s->master, s->master_len, EXPORTER_LABEL, seed, sizeof(s->randoms),
                                t->bindings.exporter, TLS_EXPORTER_LEN) == 0 &&
-           mbedtls_ssl_tls_prf(h->prf, h->master, h->master_len, EXPORTER_LABEL, seed, sizeof(seed),
+           mbedtls_ssl_tls_prf(s->prf, s->master, s->master_len, EXPORTER_LABEL, seed, sizeof(seed),
                                t->bindings.exporter_empty, TLS_EXPORTER_LEN) == 0;
 }
 
@@ -36,12 +22,13 @@ static bool make_exporters_1_2(struct tls *t)
 static bool make_unique(struct tls *t)
 {
     struct tls_handshake *h = t->handshake;
-    bool is_sha384 = h->prf == MBEDTLS_SSL_TLS_PRF_SHA384;
+    const struct tls_secrets *s = &h->secrets;
+    bool is_sha384 = s->prf == MBEDTLS_SSL_TLS_PRF_SHA384;
     uint8_t hash[MBEDTLS_MD_MAX_SIZE];
 
     if (mbedtls_md_finish(is_sha384 ? &h->transcript.sha384 : &h->transcript.sha256, hash) != 0)
         return false;
-    return mbedtls_ssl_tls_prf(h->prf, h->master, h->master_len, t->is_resumed ? "server finished" : "client finished",
+    return mbedtls_ssl_tls_prf(s->prf, s->master, s->master_len, t->is_resumed ? "server finished" : "client finished",
                                hash, is_sha384 ? 48 : 32, t->bindings.unique, TLS_UNIQUE_LEN) == 0;
 }
 
@@ -50,13 +37,13 @@ void tls_bindings_make(struct tls *t)
     struct tls_handshake *h = t->handshake;
 
     if (h->transcript.is_1_3) {
-        t->bindings.has_exporter = compat_export_1_3(&t->ssl, EXPORTER_LABEL, t->bindings.exporter, TLS_EXPORTER_LEN);
+        t->bindings.has_exporter = compat_export_1_3(&h->ssl, EXPORTER_LABEL, t->bindings.exporter, TLS_EXPORTER_LEN);
         memcpy(t->bindings.exporter_empty, t->bindings.exporter, TLS_EXPORTER_LEN);
         return;
     }
     /* Without the extended master secret two sessions can be made to share their secrets (RFC 7627 section 1): RFC 9266
      * section 2 forbids the exporter then, and tls-unique is no better off. */
-    if (!h->transcript.has_extended_master_secret || h->master_len == 0)
+    if (!h->transcript.has_extended_master_secret || h->secrets.master_len == 0)
         return;
     t->bindings.has_exporter = make_exporters_1_2(t);
     t->bindings.has_unique = make_unique(t);

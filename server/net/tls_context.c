@@ -5,24 +5,7 @@
 #include <ctype.h>
 #include <idn2.h>
 #include <mbedtls/error.h>
-#include <mbedtls/ssl_ciphersuites.h>
 #include <stdio.h>
-
-/* AEAD with ephemeral keys, ECDSA before RSA: the order is ours, not the client's. */
-static const int suites[] = {
-#if COMPAT_HAS_TLS_1_3
-    MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
-    MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
-    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
-#endif
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    0,
-};
 
 static const char *alpn_protocols[] = {"xmpp-client", NULL}; /* XEP-0368 section 4 */
 
@@ -63,7 +46,7 @@ struct tls_entry *tls_context_find(const struct tls_context *c, struct str name)
 /* RFC 6066 section 3. A refusal makes the library send unrecognized_name. */
 static int on_sni(void *context, mbedtls_ssl_context *ssl, const unsigned char *bytes, size_t len)
 {
-    struct tls *t = container_of(ssl, struct tls, ssl);
+    struct tls *t = tls_current();
     struct str name = str_make((const char *)bytes, len);
     struct tls_entry *e = tls_context_find(context, name);
 
@@ -87,7 +70,7 @@ static enum ln_err configure(struct tls_context *c, struct tls_entry *e, bool is
     compat_conf_versions(conf);
     compat_conf_groups_and_signatures(conf);
     compat_conf_export_secret(conf);
-    mbedtls_ssl_conf_ciphersuites(conf, suites);
+    mbedtls_ssl_conf_ciphersuites(conf, c->suites);
     mbedtls_ssl_conf_renegotiation(conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
     mbedtls_ssl_conf_legacy_renegotiation(conf, MBEDTLS_SSL_LEGACY_NO_RENEGOTIATION);
     mbedtls_ssl_conf_extended_master_secret(conf, MBEDTLS_SSL_EXTENDED_MS_ENABLED);
@@ -145,6 +128,7 @@ enum ln_err tls_context_new(const struct tls_host *hosts, size_t n_hosts, struct
 
     atomic_init(&c->refs, 1);
     c->tickets = tickets;
+    tls_suites_list(c->suites);
     c->entries = mem_zalloc(n_hosts * sizeof(*c->entries));
     ret_error[0] = ret_warning[0] = '\0';
     if (!compat_library_init()) {

@@ -1,6 +1,8 @@
 /* server/net/tls_internal.h - what the tls_*.c files know of each other; nobody else includes it.
  *
- * tls.c             the connection: feeding, handshake, reading, writing
+ * tls.c             the connection: feeding, reading, writing
+ * tls_handshake.c   the library at work, until its keys are taken over
+ * tls_records.c     the records afterwards; tls_keys.c has the suites and keys
  * tls_context.c     loading hosts, choosing one by SNI, the library's configuration
  * tls_certificate.c what is checked of a certificate, and its hash for tls-server-end-point
  * tls_tickets.c     ticket keys and their rotation
@@ -11,12 +13,13 @@
 
 #include "server/net/mbedtls_compat.h"
 #include "server/net/tls.h"
+#include "server/net/tls_records.h"
 #include "server/net/tls_transcript.h"
 
 #include <stdatomic.h>
 
 enum { TLS_MESSAGE_MAX = 256 }; /* ret_error, ret_warning */
-enum { TLS_FINGERPRINT_LEN = 32, TLS_EXPORTER_LEN = 32, TLS_UNIQUE_LEN = 12, TLS_MASTER_MAX = 48 };
+enum { TLS_FINGERPRINT_LEN = 32, TLS_EXPORTER_LEN = 32, TLS_UNIQUE_LEN = 12 };
 
 /* A host with its certificate. [start, control] until the context is handed out, then read-only. */
 struct tls_entry {
@@ -33,18 +36,29 @@ struct tls_entry {
 struct tls_context {
     atomic_uint refs;
     struct tls_tickets *tickets; /* borrowed; outlives us */
+    int suites[TLS_SUITES_MAX + 1];
     size_t n_entries;
     struct tls_entry *entries;
 };
 
+/* What the library exports while a handshake lasts. */
+struct tls_secrets {
+    uint8_t master[TLS_SECRET_MAX]; /* TLS 1.2 */
+    size_t master_len;              /* 0: not known */
+    uint8_t randoms[64];            /* client's, then server's */
+    mbedtls_tls_prf_types prf;
+    uint8_t traffic[2][TLS_SECRET_MAX]; /* TLS 1.3, by enum tls_side */
+    size_t traffic_len[2];              /* 0: not known */
+};
+
 /* What is known while a handshake lasts and gone after it. */
 struct tls_handshake {
+    mbedtls_ssl_context ssl; /* set up by the first step: 35 KiB that none who waits for a thread has */
+    bool has_begun;
+    bool is_direct;
     struct tls_transcript transcript;
+    struct tls_secrets secrets;
     const struct tls_entry *resumed; /* the host when a ticket was taken: its session began with the same certificate */
-    uint8_t master[TLS_MASTER_MAX];  /* TLS 1.2 only */
-    size_t master_len;               /* 0: not known */
-    uint8_t randoms[64];             /* client's, then server's */
-    mbedtls_tls_prf_types prf;
 };
 
 struct tls_bindings {
@@ -55,23 +69,28 @@ struct tls_bindings {
 };
 
 struct tls {
-    mbedtls_ssl_context ssl;
     struct tls_context *ctx;         /* counted */
     const struct tls_entry *entry;   /* the host of SNI; before, and without it, the one tls_new() was told */
     struct tls_handshake *handshake; /* NULL from TLS_READY or TLS_FAILED on */
-    enum tls_state state;
+    struct tls_records records;      /* from TLS_READY on; wiped when it failed */
+    struct tls_bindings bindings;
+    struct str borrowed; /* fed and not yet read; comes after `kept` */
+    struct buf kept;     /* a copy of what could not be read at once */
+    struct buf out;
+    char *sni;                /* NULL: none sent */
+    char *error;              /* NULL: nothing went wrong */
+    uint32_t kept_pos;        /* what lies before was read */
+    uint32_t handshake_bytes; /* fed so far */
+    uint8_t state;            /* enum tls_state */
     bool is_resumed;
     bool has_sent_close;
-    struct tls_bindings bindings;
-    struct str borrowed;    /* fed and not yet read; comes after `kept` */
-    struct buf kept;        /* a copy of what could not be read at once */
-    size_t kept_pos;        /* what lies before was read */
-    size_t handshake_bytes; /* fed so far */
-    struct buf out;
-    char *sni;   /* NULL: none sent */
-    char *error; /* NULL: nothing went wrong */
 };
 
+/* tls.c: the next bytes that were fed, at most `max`. */
+struct str tls_take_input(struct tls *t, size_t max);
+
+/* tls_handshake.c */
+void tls_handshake_free(struct tls *t); /* with all its secrets; fine when there is none */
 /* [pool] Whose handshake runs on this thread: mbedTLS gives ticket callbacks the configuration only. */
 struct tls *tls_current(void);
 

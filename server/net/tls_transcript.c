@@ -77,18 +77,40 @@ static void add_handshake_bytes(struct tls_transcript *t, enum tls_side side, st
 {
     if (t->has_ended)
         return;
-    if (side == TLS_FROM_SERVER && at_start && bytes.p[0] == MESSAGE_SERVER_HELLO)
+    if (side == TLS_FROM_SERVER && at_start && bytes.p[0] == MESSAGE_SERVER_HELLO) {
+        t->has_server_hello = true;
         read_server_hello(t, bytes);
+    }
     if (t->is_1_3) /* its bindings are not made of this hash */
         return;
     (void)mbedtls_md_update(&t->sha256, (const unsigned char *)bytes.p, bytes.len);
     (void)mbedtls_md_update(&t->sha384, (const unsigned char *)bytes.p, bytes.len);
 }
 
+static void count_record(struct tls_transcript *t, enum tls_side side, const uint8_t *header)
+{
+    /* In TLS 1.3 the client's Finished is the last thing that is read: its side has sent nothing under the final keys,
+     * and ours what comes after, which are tickets. */
+    if (t->is_1_3 && side == TLS_FROM_CLIENT)
+        t->protected[TLS_FROM_SERVER] = 0;
+    else if (t->is_1_3 || t->is_protected[side])
+        t->protected[side]++;
+    else if (header[0] == RECORD_CHANGE_CIPHER_SPEC)
+        t->is_protected[side] = true;
+}
+
+bool tls_transcript_sequence(const struct tls_transcript *t, enum tls_side side, uint64_t *ret_sequence)
+{
+    *ret_sequence = t->is_1_3 && side == TLS_FROM_CLIENT ? 0 : t->protected[side];
+    return t->cursors[side].header_len == 0 && t->cursors[side].body_left == 0;
+}
+
 static void on_record_header(struct tls_transcript *t, enum tls_side side, const uint8_t *header)
 {
-    /* In TLS 1.3 the message is a decoration for middleboxes, and may come before a second ServerHello. */
-    if (header[0] != RECORD_CHANGE_CIPHER_SPEC || t->is_1_3 || t->has_ended)
+    count_record(t, side, header);
+    /* In TLS 1.3 the message is a decoration for middleboxes, and may come before a second ServerHello or even before
+     * the first. */
+    if (header[0] != RECORD_CHANGE_CIPHER_SPEC || t->is_1_3 || !t->has_server_hello || t->has_ended)
         return;
     t->has_ended = true;
     t->is_resumed = side == TLS_FROM_SERVER; /* RFC 5246 section 7.3: an abbreviated handshake */
