@@ -33,7 +33,6 @@
 
 enum {
     EXIT_USAGE = 2,
-    POOL_WAITING_MAX = 4096, /* TLS handshake steps and passwords that wait; connections beyond wait in their sockets */
     DRAIN_LOOK_MS = 50,
 };
 
@@ -128,6 +127,12 @@ static void log_lines(enum log_level level, const char *event, const struct buf 
     }
 }
 
+static void set_pool_limits(const struct config *cfg)
+{
+    pool_set_limit(app.server.pool, POOL_HANDSHAKE, (unsigned)cfg->limits.handshakes_waiting);
+    pool_set_limit(app.server.pool, POOL_PASSWORD, (unsigned)cfg->limits.passwords_waiting);
+}
+
 static bool reload(void *ctx, void (*on_change)(void *arg, const struct config_change *change), void *arg,
                    struct buf *messages)
 {
@@ -159,6 +164,7 @@ static bool reload(void *ctx, void (*on_change)(void *arg, const struct config_c
     app.tls = tls;
     config_apply_log_levels(merged);
     acceptor_set_config(app.acceptor, merged);
+    set_pool_limits(merged);
     for (unsigned i = 0; i < app.server.n_workers; i++)
         worker_set_config(app.server.workers[i], merged, tls);
     log_info(LOG_CONTROL, 0, "reload.done", F_CSTR("config", app.config_path));
@@ -445,7 +451,9 @@ static const struct control_callbacks control_callbacks = {
 /* From the listeners on the server is there. False: `error` says why not. */
 static bool open_doors(char error[CONTROL_SOCKET_ERROR_SIZE])
 {
-    app.server.pool = pool_new(count_or_cpus(app.config->server.crypto_threads), POOL_WAITING_MAX);
+    app.server.pool = pool_new(count_or_cpus(app.config->server.crypto_threads), 0);
+    if (app.server.pool != NULL)
+        set_pool_limits(app.config);
     if (app.server.pool == NULL || start_server() != LN_OK) {
         (void)snprintf(error, CONTROL_SOCKET_ERROR_SIZE,
                        "too few file descriptors or threads for the workers (ulimit -n, ulimit -u)");

@@ -97,14 +97,16 @@ static void put_server(struct control *c, struct buf *out)
         {"memory", CONTROL_BYTES, false}, {"hosts", CONTROL_INT, false},
     };
     static const struct control_column tail[] = {
-        {"crypto_waiting", CONTROL_INT, false},       {"storage_failing", CONTROL_BOOL, false},
-        {"storage_transactions", CONTROL_INT, false}, {"storage_commits", CONTROL_INT, false},
-        {"storage_failures", CONTROL_INT, false},     {"log_dropped", CONTROL_INT, false},
-        {"log_unwritten", CONTROL_INT, false},
+        {"handshakes_waiting", CONTROL_INT, false}, {"handshakes_refused", CONTROL_INT, false},
+        {"passwords_waiting", CONTROL_INT, false},  {"passwords_refused", CONTROL_INT, false},
+        {"storage_failing", CONTROL_BOOL, false},   {"storage_transactions", CONTROL_INT, false},
+        {"storage_commits", CONTROL_INT, false},    {"storage_failures", CONTROL_INT, false},
+        {"log_dropped", CONTROL_INT, false},        {"log_unwritten", CONTROL_INT, false},
     };
     struct control_column columns[ARRAY_LEN(head) + ARRAY_LEN(counters) + ARRAY_LEN(tail)];
     const struct config *cfg = control_config(c);
     struct storage_stats storage;
+    struct pool_stats pool;
     struct log_stats log;
     size_t n = 0;
 
@@ -115,6 +117,7 @@ static void put_server(struct control *c, struct buf *out)
     for (size_t i = 0; i < ARRAY_LEN(tail); i++)
         columns[n++] = tail[i];
     storage_get_stats(c->server->storage, &storage);
+    pool_get_stats(c->server->pool, &pool);
     log_get_stats(&log);
     control_put_table(out, "server", CONTROL_ONE, columns, n);
     control_begin_line(out, "row");
@@ -128,7 +131,10 @@ static void put_server(struct control *c, struct buf *out)
     control_put_int(out, (int64_t)cfg->n_hosts);
     for (size_t i = 0; i < ARRAY_LEN(counters); i++)
         control_put_int(out, (int64_t)sum_counter(c->server, i));
-    control_put_int(out, pool_load(c->server->pool));
+    control_put_int(out, pool.handshakes_waiting);
+    control_put_int(out, (int64_t)pool.handshakes_refused);
+    control_put_int(out, pool.passwords_waiting);
+    control_put_int(out, (int64_t)pool.passwords_refused);
     control_put_bool(out, storage.is_failing);
     control_put_int(out, (int64_t)storage.transactions);
     control_put_int(out, (int64_t)storage.commits);

@@ -196,6 +196,7 @@ static void begin_password(struct account_op *op, struct str password, uint32_t 
     op->job.reply_to = &op->home->executor;
     op->job.work = derive;
     op->job.done = on_derived;
+    op->job.kind = POOL_PASSWORD;
     err = pool_submit(op->server->pool, &op->job);
     if (err != LN_OK)
         answer(op, err);

@@ -27,6 +27,7 @@ enum conn_end {
     CONN_ERROR,      /* the socket failed */
     CONN_SLOW,       /* too much waits to be written */
     CONN_TLS_FAILED, /* the handshake or a record: conn_tls_error() says why */
+    CONN_REFUSED,    /* too many handshakes wait already (pool.h) */
 };
 
 /* Reasons to hold the input back; a set. */

@@ -8,8 +8,6 @@
 #include "server/net/pool.h"
 #include "server/net/tls.h"
 
-enum { TLS_RETRY_MS = 50 }; /* when the pool has no room for a handshake step */
-
 /* A handshake step in the pool. It outlives a connection that is closed meanwhile. */
 struct handshake {
     struct pool_job job;
@@ -150,14 +148,16 @@ static void submit_handshake(struct conn *c)
     h->job.reply_to = &c->w->executor;
     h->job.work = work_handshake;
     h->job.done = on_handshake_step;
+    h->job.kind = c->has_begun_handshake ? POOL_HANDSHAKE_STEP : POOL_HANDSHAKE;
     h->conn = c;
     h->tls = c->tls;
     conn_hold(c, CONN_HOLD_TLS);
     if (pool_submit(c->w->server->pool, &h->job) != LN_OK) {
         free(h);
-        wheel_set(&c->w->wheel, &c->timer, TLS_RETRY_MS); /* the peer waits; others are being served */
+        conn_mark_lost(c, CONN_REFUSED); /* whoever begins does not wait for nothing; who has begun is not sent away */
         return;
     }
+    c->has_begun_handshake = true;
     c->handshake = h;
 }
 
@@ -325,8 +325,5 @@ void conn_on_timer(struct wheel_timer *t)
 {
     struct conn *c = container_of(t, struct conn, timer);
 
-    if (c->phase == PHASE_OPEN)
-        submit_handshake(c);
-    else
-        conn_end_now(c);
+    conn_end_now(c);
 }

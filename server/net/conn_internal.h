@@ -51,7 +51,7 @@ struct conn {
     struct conn *next, **prev;             /* worker->conns */
     struct conn *next_dirty, **prev_dirty; /* worker->dirty, or none */
     struct conn *next_resumed, **prev_resumed;
-    struct wheel_timer timer; /* closing, or a handshake to be retried */
+    struct wheel_timer timer; /* closing */
     union conn_address peer;
     int fd;
     int polled;   /* the events that the poll handle waits for */
@@ -61,6 +61,7 @@ struct conn {
     bool lost_told;
     bool wants_write; /* the socket's buffer is full */
     bool is_secured;
+    bool has_begun_handshake; /* its first step was taken */
     uint8_t security;
 };
 
@@ -108,7 +109,7 @@ bool conn_has_nobody_to_write_to(const struct conn *c);
 
 /* Watches the socket for what is wanted of it now. */
 void conn_update_poll(struct conn *c);
-/* The time to retry a handshake step, or to say goodbye, is over. */
+/* The time to say goodbye is over. */
 void conn_on_timer(struct wheel_timer *t);
 /* It ends while the pool works on its handshake: the TLS state is the pool's to free. */
 void conn_abandon_handshake(struct conn *c);

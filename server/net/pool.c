@@ -7,8 +7,18 @@
 #include <unistd.h>
 #include <uv.h>
 
-/* How much nicer than the loops the pool's threads are: a login storm slows logins down, not messages. */
-enum { POOL_NICER_BY = 5 };
+/* On Linux a nice value belongs to the thread. At the lowest one a thread is taken from the processor as soon as a loop
+ * has something to do (docs/performance.md), yet gets its share of 1.5 % when the loops never rest. SCHED_IDLE, at
+ * 0.3 %, was measured to be no better for messages. */
+enum { POOL_NICE = 19 };
+
+/* So that passwords, which may come without a handshake, cannot keep handshakes from ever beginning. */
+enum { BEGUN_IN_A_ROW = 8 };
+
+/* A queue of its own thread: FIFO. */
+struct pool_queue {
+    struct mpsc_node *first, **last;
+};
 
 struct pool_thread {
     /* [start] */
@@ -18,17 +28,57 @@ struct pool_thread {
     struct mpsc_queue inbox;
     uv_sem_t wake; /* posted once for each time the inbox stopped being empty */
     atomic_uint load;
+    /* its own */
+    struct pool_queue begun, fresh; /* a job of `fresh` waits for those in `begun`, though not for ever */
+    unsigned in_a_row;
+};
+
+/* What is counted together, under one limit. */
+struct pool_count {
+    atomic_uint waiting, waiting_max;
+    _Atomic uint64_t refused;
 };
 
 struct pool {
     /* [start] */
     unsigned n_threads;
-    unsigned waiting_max;
     struct pool_thread *threads;
     /* [any] */
-    atomic_uint load;
+    struct pool_count handshakes, passwords;
     atomic_bool is_closing;
 };
+
+static struct pool_count *count_of(struct pool *p, enum pool_kind kind)
+{
+    return kind == POOL_PASSWORD ? &p->passwords : &p->handshakes;
+}
+
+/* ---- the threads ---- */
+
+static void queue_init(struct pool_queue *q)
+{
+    q->first = NULL;
+    q->last = &q->first;
+}
+
+static void queue_put(struct pool_queue *q, struct mpsc_node *node)
+{
+    node->next = NULL;
+    *q->last = node;
+    q->last = &node->next;
+}
+
+static struct mpsc_node *queue_take(struct pool_queue *q)
+{
+    struct mpsc_node *node = q->first;
+
+    if (node == NULL)
+        return NULL;
+    q->first = node->next;
+    if (q->first == NULL)
+        q->last = &q->first;
+    return node;
+}
 
 static void run_done(struct task *own_task)
 {
@@ -45,17 +95,43 @@ static void run_job(struct pool_job *job)
     /* Counted before the answer is sent: by the time `done` runs its place can be taken again, and the job may be gone.
      */
     atomic_fetch_sub_explicit(&p->threads[job->thread].load, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&p->load, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&count_of(p, job->kind)->waiting, 1, memory_order_relaxed);
     job->task.run = run_done;
     executor_post(job->reply_to, &job->task);
 }
 
-static void run_all_waiting(struct pool_thread *t)
+static void sort_in(struct pool_thread *t)
 {
     for (struct mpsc_node *node = mpsc_take_all(&t->inbox), *next; node != NULL; node = next) {
-        next = node->next; /* the answer's inbox uses the same node */
-        run_job(container_of(node, struct pool_job, task.node));
+        next = node->next;
+        queue_put(container_of(node, struct pool_job, task.node)->kind == POOL_HANDSHAKE ? &t->fresh : &t->begun, node);
     }
+}
+
+static struct mpsc_node *take_next(struct pool_thread *t)
+{
+    struct mpsc_node *node = NULL;
+
+    if (t->fresh.first == NULL || t->in_a_row < BEGUN_IN_A_ROW)
+        node = queue_take(&t->begun);
+    if (node != NULL) {
+        t->in_a_row++;
+        return node;
+    }
+    t->in_a_row = 0;
+    return queue_take(&t->fresh);
+}
+
+static void run_all_waiting(struct pool_thread *t)
+{
+    struct mpsc_node *node;
+
+    do {
+        sort_in(t); /* each time: something may have come that goes before the rest */
+        node = take_next(t);
+        if (node != NULL)
+            run_job(container_of(node, struct pool_job, task.node));
+    } while (node != NULL);
 }
 
 static void thread_main(void *arg)
@@ -64,8 +140,7 @@ static void thread_main(void *arg)
     bool is_last_round;
 
     (void)pthread_setname_np(pthread_self(), "pool");
-    /* On Linux a nice value belongs to the thread. May fail under a hard limit; the work is right without it. */
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + POOL_NICER_BY);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), POOL_NICE);
     do {
         uv_sem_wait(&t->wake);
         /* Looked at first: what was submitted before pool_free() is in the inbox by then. */
@@ -78,6 +153,8 @@ static bool start_thread(struct pool *p, struct pool_thread *t)
 {
     t->pool = p;
     mpsc_init(&t->inbox);
+    queue_init(&t->begun);
+    queue_init(&t->fresh);
     atomic_init(&t->load, 0);
     if (uv_sem_init(&t->wake, 0) != 0)
         return false;
@@ -88,14 +165,16 @@ static bool start_thread(struct pool *p, struct pool_thread *t)
     return true;
 }
 
+/* ---- the pool ---- */
+
 struct pool *pool_new(unsigned threads, unsigned waiting_max)
 {
     struct pool *p = mem_zalloc(sizeof(*p));
 
     assert(threads >= 1);
-    p->waiting_max = waiting_max;
     p->threads = mem_zalloc(threads * sizeof(*p->threads));
-    atomic_init(&p->load, 0);
+    pool_set_limit(p, POOL_HANDSHAKE, waiting_max);
+    pool_set_limit(p, POOL_PASSWORD, waiting_max);
     atomic_init(&p->is_closing, false);
     for (; p->n_threads < threads; p->n_threads++) {
         if (!start_thread(p, &p->threads[p->n_threads])) {
@@ -140,12 +219,25 @@ static unsigned least_loaded(struct pool *p)
     return best;
 }
 
+void pool_set_limit(struct pool *p, enum pool_kind kind, unsigned waiting_max)
+{
+    atomic_store_explicit(&count_of(p, kind)->waiting_max, waiting_max, memory_order_relaxed);
+}
+
+static bool is_full(const struct pool_count *c, unsigned waiting)
+{
+    return waiting >= atomic_load_explicit(&c->waiting_max, memory_order_relaxed);
+}
+
 enum ln_err pool_submit(struct pool *p, struct pool_job *job)
 {
+    struct pool_count *c = count_of(p, job->kind);
     struct pool_thread *t;
 
-    if (atomic_fetch_add_explicit(&p->load, 1, memory_order_relaxed) >= p->waiting_max) {
-        atomic_fetch_sub_explicit(&p->load, 1, memory_order_relaxed);
+    if (is_full(c, atomic_fetch_add_explicit(&c->waiting, 1, memory_order_relaxed)) &&
+        job->kind != POOL_HANDSHAKE_STEP) {
+        atomic_fetch_sub_explicit(&c->waiting, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&c->refused, 1, memory_order_relaxed);
         return LN_E_LIMIT;
     }
     job->pool = p;
@@ -157,7 +249,26 @@ enum ln_err pool_submit(struct pool *p, struct pool_job *job)
     return LN_OK;
 }
 
+bool pool_has_room(struct pool *p, enum pool_kind kind)
+{
+    struct pool_count *c = count_of(p, kind);
+
+    if (!is_full(c, atomic_load_explicit(&c->waiting, memory_order_relaxed)))
+        return true;
+    atomic_fetch_add_explicit(&c->refused, 1, memory_order_relaxed);
+    return false;
+}
+
 unsigned pool_load(const struct pool *p)
 {
-    return atomic_load_explicit(&p->load, memory_order_relaxed);
+    return atomic_load_explicit(&p->handshakes.waiting, memory_order_relaxed) +
+           atomic_load_explicit(&p->passwords.waiting, memory_order_relaxed);
+}
+
+void pool_get_stats(const struct pool *p, struct pool_stats *ret)
+{
+    ret->handshakes_waiting = atomic_load_explicit(&p->handshakes.waiting, memory_order_relaxed);
+    ret->passwords_waiting = atomic_load_explicit(&p->passwords.waiting, memory_order_relaxed);
+    ret->handshakes_refused = atomic_load_explicit(&p->handshakes.refused, memory_order_relaxed);
+    ret->passwords_refused = atomic_load_explicit(&p->passwords.refused, memory_order_relaxed);
 }

@@ -506,6 +506,7 @@ static void on_plain_keys(void *ctx, const struct storage_rows *rows)
     l->job.reply_to = &s->worker->executor;
     l->job.work = check_password;
     l->job.done = on_password_checked;
+    l->job.kind = POOL_PASSWORD;
     if (pool_submit(s->worker->server->pool, &l->job) != LN_OK) {
         session_resume(s);
         temporary_failure(s, LN_E_LIMIT);

@@ -7,6 +7,7 @@
 #include "common/xmpp/ns.h"
 #include "server/base/config.h"
 #include "server/base/log.h"
+#include "server/net/pool.h"
 #include "server/net/tls.h"
 #include "server/stream/features.h"
 #include "server/stream/sasl.h"
@@ -278,12 +279,31 @@ static enum stream_err open_stream(struct session *s, struct input *in)
     return STREAM_OK;
 }
 
+static void log_refused(const struct session *s)
+{
+    log_info(LOG_NET, s->id, "connection.refused", F_CSTR("limit", "limits.handshakes_waiting"),
+             F_ADDR("peer", conn_peek_peer(s->conn)));
+}
+
+/* Whoever would wait for long is told so before it begins. */
+static bool has_room_for_handshake(const struct session *s)
+{
+    if (pool_has_room(s->worker->server->pool, POOL_HANDSHAKE))
+        return true;
+    log_refused(s);
+    return false;
+}
+
 static enum stream_err begin_tls(struct session *s, struct input *in)
 {
     (void)in;
     if (!s->had_tls_offer) { /* RFC 6120 section 5.4.2.2 */
         (void)session_send_raw(s, STR("<failure xmlns='" NS_TLS "'/>"), 0);
         session_close(s, STREAM_OK, NULL);
+        return STREAM_OK;
+    }
+    if (!has_room_for_handshake(s)) {
+        session_close(s, STREAM_ERR_RESOURCE_CONSTRAINT, "too many TLS handshakes are waiting; try again later");
         return STREAM_OK;
     }
     (void)session_send_raw(s, STR("<proceed xmlns='" NS_TLS "'/>"), 0);
@@ -524,12 +544,17 @@ static void on_secured(struct conn *c)
 
 static void on_lost(struct conn *c, enum conn_end why)
 {
-    static const char *const names[] = {
-        [CONN_EOF] = "eof", [CONN_ERROR] = "error", [CONN_SLOW] = "slow", [CONN_TLS_FAILED] = "tls"};
+    static const char *const names[] = {[CONN_EOF] = "eof",
+                                        [CONN_ERROR] = "error",
+                                        [CONN_SLOW] = "slow",
+                                        [CONN_TLS_FAILED] = "tls",
+                                        [CONN_REFUSED] = "refused"};
     struct session *s = conn_owner(c);
 
     if (why == CONN_TLS_FAILED)
         log_info(LOG_NET, s->id, "tls.failed", F_CSTR("why", conn_tls_error(c)), F_ADDR("peer", conn_peek_peer(c)));
+    else if (why == CONN_REFUSED)
+        log_refused(s);
     else if (why == CONN_SLOW)
         log_warn(LOG_NET, s->id, "connection.slow", F_STR("jid", s->full_jid),
                  F_U64("limit", s->worker->config->limits.out_queue_bytes));
@@ -559,6 +584,10 @@ void stream_accept(struct worker *w, struct conn *own_conn)
     conn_set_owner(own_conn, &conn_events, s);
     if (conn_peek_security(own_conn) == CONN_DIRECT_TLS) {
         s->state = STREAM_HANDSHAKE;
+        if (!has_room_for_handshake(s)) {
+            session_close(s, STREAM_OK, NULL);
+            return;
+        }
         conn_start_tls(own_conn, tls_new(w->tls, true, str_make(NULL, 0)));
     }
     /* No channel binding comes of it, since the client's channel ends at the balancer. */

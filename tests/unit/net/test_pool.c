@@ -4,6 +4,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include <cmocka.h>
@@ -141,6 +143,156 @@ static void a_job_beyond_the_limit_stays_with_the_caller(void **state)
     uv_sem_destroy(&in.wake);
 }
 
+static void kinds_have_limits_of_their_own_and_refusals_are_counted(void **state)
+{
+    struct inbox in;
+    uv_sem_t gate;
+    struct pool *p = pool_new(1, 0);
+    struct pool_stats stats;
+    struct counted_job jobs[5];
+
+    (void)state;
+    inbox_init(&in);
+    assert_int_equal(uv_sem_init(&gate, 0), 0);
+    for (int i = 0; i < 5; i++) {
+        counted_job_init(&jobs[i], &in);
+        jobs[i].gate = &gate;
+        jobs[i].job.kind = i < 2 ? POOL_HANDSHAKE : POOL_PASSWORD;
+    }
+    assert_false(pool_has_room(p, POOL_HANDSHAKE));
+    assert_int_equal(pool_submit(p, &jobs[2].job), LN_E_LIMIT);
+    pool_set_limit(p, POOL_HANDSHAKE, 1);
+    pool_set_limit(p, POOL_PASSWORD, 2);
+    assert_true(pool_has_room(p, POOL_HANDSHAKE));
+    assert_int_equal(pool_submit(p, &jobs[0].job), LN_OK);
+    assert_false(pool_has_room(p, POOL_HANDSHAKE));
+    assert_true(pool_has_room(p, POOL_PASSWORD));
+    assert_int_equal(pool_submit(p, &jobs[1].job), LN_E_LIMIT);
+    assert_int_equal(pool_submit(p, &jobs[2].job), LN_OK);
+    assert_int_equal(pool_submit(p, &jobs[3].job), LN_OK);
+    assert_int_equal(pool_submit(p, &jobs[4].job), LN_E_LIMIT);
+    jobs[1].job.kind = POOL_HANDSHAKE_STEP; /* who has begun is not sent away */
+    assert_int_equal(pool_submit(p, &jobs[1].job), LN_OK);
+    pool_get_stats(p, &stats);
+    assert_int_equal(stats.handshakes_waiting, 2);
+    assert_int_equal(stats.passwords_waiting, 2);
+    assert_int_equal(stats.handshakes_refused, 3);
+    assert_int_equal(stats.passwords_refused, 2);
+    for (int i = 0; i < 4; i++)
+        uv_sem_post(&gate);
+    inbox_run_until(&in, 4);
+    pool_get_stats(p, &stats);
+    assert_int_equal(stats.handshakes_waiting, 0);
+    assert_int_equal(stats.passwords_waiting, 0);
+    pool_free(&p);
+    uv_sem_destroy(&gate);
+    uv_sem_destroy(&in.wake);
+}
+
+/* A job that notes when its turn came. */
+struct ordered_job {
+    struct pool_job job;
+    unsigned *turns;
+    unsigned turn;
+};
+
+static void note_turn(struct pool_job *job)
+{
+    struct ordered_job *j = container_of(job, struct ordered_job, job);
+
+    j->turn = (*j->turns)++;
+}
+
+static void ignore_done(struct pool_job *job)
+{
+    (void)job;
+}
+
+/* Behind a job that waits: so many handshakes, then so many jobs of that kind, whose turns come out. */
+static void find_turns(enum pool_kind kind, struct ordered_job *fresh, unsigned n_fresh, struct ordered_job *begun,
+                       unsigned n_begun)
+{
+    struct inbox in;
+    uv_sem_t gate, began;
+    struct pool *p = pool_new(1, 100);
+    struct counted_job first;
+    unsigned turns = 0;
+
+    inbox_init(&in);
+    assert_int_equal(uv_sem_init(&gate, 0), 0);
+    assert_int_equal(uv_sem_init(&began, 0), 0);
+    counted_job_init(&first, &in);
+    first.gate = &gate;
+    first.began = &began;
+    assert_int_equal(pool_submit(p, &first.job), LN_OK);
+    uv_sem_wait(&began);
+    for (unsigned i = 0; i < n_fresh + n_begun; i++) {
+        struct ordered_job *j = i < n_fresh ? &fresh[i] : &begun[i - n_fresh];
+
+        *j = (struct ordered_job){.turns = &turns,
+                                  .job = {.reply_to = &in.executor,
+                                          .work = note_turn,
+                                          .done = ignore_done,
+                                          .kind = i < n_fresh ? POOL_HANDSHAKE : kind}};
+        assert_int_equal(pool_submit(p, &j->job), LN_OK);
+    }
+    uv_sem_post(&gate);
+    inbox_run_until(&in, 1 + n_fresh + n_begun);
+    pool_free(&p);
+    uv_sem_destroy(&gate);
+    uv_sem_destroy(&began);
+    uv_sem_destroy(&in.wake);
+}
+
+static void what_was_begun_goes_before_what_begins(void **state)
+{
+    struct ordered_job fresh[2], begun[2];
+
+    (void)state;
+    find_turns(POOL_HANDSHAKE_STEP, fresh, 2, begun, 2);
+    assert_int_equal(begun[0].turn, 0);
+    assert_int_equal(begun[1].turn, 1);
+    assert_int_equal(fresh[0].turn, 2);
+    assert_int_equal(fresh[1].turn, 3);
+}
+
+static void handshakes_begin_however_many_passwords_come(void **state)
+{
+    struct ordered_job fresh[1], begun[50];
+
+    (void)state;
+    find_turns(POOL_PASSWORD, fresh, 1, begun, 50);
+    assert_true(fresh[0].turn > 0 && fresh[0].turn < 16);
+}
+
+struct nice_job {
+    struct pool_job job;
+    int nice;
+};
+
+static void look_at_nice(struct pool_job *job)
+{
+    container_of(job, struct nice_job, job)->nice = getpriority(PRIO_PROCESS, (id_t)gettid());
+}
+
+static void the_threads_have_the_lowest_priority_and_only_they(void **state)
+{
+    struct inbox in;
+    struct pool *p = pool_new(1, 1);
+    int before = getpriority(PRIO_PROCESS, (id_t)gettid());
+    struct nice_job j = {.job = {.work = look_at_nice, .done = ignore_done}};
+
+    (void)state;
+    inbox_init(&in);
+    j.job.reply_to = &in.executor;
+    assert_int_equal(pool_submit(p, &j.job), LN_OK);
+    inbox_run_until(&in, 1);
+    assert_int_equal(j.nice, 19);
+    assert_int_equal(getpriority(PRIO_PROCESS, (id_t)gettid()), before);
+    pool_free(&p);
+    uv_sem_destroy(&in.wake);
+}
+
 static void a_long_job_does_not_keep_others_from_idle_threads(void **state)
 {
     struct inbox in;
@@ -245,6 +397,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_job_is_worked_and_answered_exactly_once),
         cmocka_unit_test(a_job_beyond_the_limit_stays_with_the_caller),
+        cmocka_unit_test(kinds_have_limits_of_their_own_and_refusals_are_counted),
+        cmocka_unit_test(what_was_begun_goes_before_what_begins),
+        cmocka_unit_test(handshakes_begin_however_many_passwords_come),
+        cmocka_unit_test(the_threads_have_the_lowest_priority_and_only_they),
         cmocka_unit_test(a_long_job_does_not_keep_others_from_idle_threads),
         cmocka_unit_test(freeing_the_pool_finishes_what_was_submitted),
         cmocka_unit_test(submitters_on_several_threads_lose_no_job),
