@@ -6,7 +6,8 @@ build_packages="build-essential cmake ninja-build pkgconf libuv1-dev libmbedtls-
 
 # To build and run all tests: clients and a load balancer that nobody here wrote, and clang for the fuzzer.
 test_packages="libcmocka-dev libexpat1-dev libssl-dev clang libclang-rt-dev clang-format sqlite3
-    python3 python3-slixmpp go-sendxmpp profanity tmux expect haproxy procps iproute2"
+    python3 python3-slixmpp go-sendxmpp profanity tmux expect haproxy procps iproute2
+    valgrind"
 
 say() {
     printf '%s\n' "$*"

@@ -1,11 +1,12 @@
 #!/bin/sh
 # cmake/test.sh - installs what the tests need, builds in several ways, and runs all tests.
 #
-#   format   the sources are as clang-format leaves them
-#   release  optimised, warnings are errors: every test, smoke tests with clients from packages among them
-#   asan     AddressSanitizer and UBSan: every test but the smoke tests
-#   tsan     ThreadSanitizer: the tests in which threads meet
-#   fuzz     libFuzzer: a short run of each target
+#   format        the sources are as clang-format leaves them
+#   release       optimised, warnings are errors: every test, smoke tests with clients from packages among them
+#   asan          AddressSanitizer and UBSan: every test but the smoke tests
+#   tsan          ThreadSanitizer: the tests in which threads meet
+#   fuzz          libFuzzer: a short run of each target
+#   instructions  what a message, a login, a presence cost, counted by callgrind, beside the figures kept for this platform
 #
 # One that fails does not keep the others from running; the end says which did.
 set -u
@@ -17,7 +18,7 @@ usage() {
     cat <<END
 usage: sh cmake/test.sh [--quick] [--no-install] [STAGE...]
 
-Builds and tests linnet. Without names of stages all are run: format release asan tsan fuzz.
+Builds and tests linnet. Without names of stages all are run: format release asan tsan fuzz instructions.
 
   --quick       format and release only
   --no-install  do not install packages; tests whose programs are missing are skipped
@@ -34,7 +35,7 @@ while [ $# -gt 0 ]; do
         usage
         exit 0
         ;;
-    format | release | asan | tsan | fuzz) stages="$stages $1" ;;
+    format | release | asan | tsan | fuzz | instructions) stages="$stages $1" ;;
     *)
         usage >&2
         exit 2
@@ -42,7 +43,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-stages=${stages:-format release asan tsan fuzz}
+stages=${stages:-format release asan tsan fuzz instructions}
 jobs=$(nproc 2>/dev/null || echo 2)
 
 # ---- stages ----
@@ -128,6 +129,17 @@ fuzz() {
         run_tests fuzz -R '^fuzz\.'
 }
 
+instructions() {
+    for program in valgrind objdump python3; do
+        if ! command -v "$program" >/dev/null; then
+            say "$program is not installed: skipped."
+            return 0
+        fi
+    done
+    configure release && cmake --build --preset release --target linnet_instructions &&
+        sh tests/load/bench/instructions.sh
+}
+
 # ---- all of them ----
 
 cd "$root" || exit 1
@@ -144,7 +156,7 @@ for stage in $stages; do
         result=FAILED
         failures=$((failures + 1))
     fi
-    summary="$summary$(printf '%-8s %s  %4d s' "$stage" "$result" $(($(date +%s) - begin)))
+    summary="$summary$(printf '%-12s %s  %4d s' "$stage" "$result" $(($(date +%s) - begin)))
 "
     summary=$summary$failed_names
 done
