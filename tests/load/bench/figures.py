@@ -2,7 +2,7 @@
 
 For instructions.sh, which see. Exit status: 0 nothing costs more than is allowed, 1 something does.
 
-baseline.txt has a paragraph for each platform: a line "platform ...", and lines of scenario, instructions, atomics."""
+baseline.txt has a paragraph for each platform: a line "platform ...", and lines of scenario and figures."""
 import argparse
 import pathlib
 import re
@@ -70,7 +70,7 @@ def measure(folder, scenarios, counts_atomics):
 
 
 def read_baseline(path):
-    """The comment at its top, and {platform: {scenario: (instructions, atomics)}}."""
+    """The comment at its top, and {platform: {scenario: figures as of measure()}}."""
     comment, platforms, here = [], {}, None
     for line in path.read_text().splitlines():
         words = line.split()
@@ -79,7 +79,7 @@ def read_baseline(path):
         elif line.startswith("platform "):
             here = platforms.setdefault(line[len("platform "):], {})
         elif words:
-            here[words[0]] = (int(words[1]), float(words[2]))
+            here[words[0]] = (int(words[1]), float(words[2]), float(words[3]))
     return comment, platforms
 
 
@@ -87,11 +87,15 @@ def write_baseline(path, comment, platforms):
     lines = list(comment)
     for platform, figures in platforms.items():
         lines += ["", f"platform {platform}"]
-        lines += [f"{name:<18} {instructions:8} {atomics:6.2f}" for name, (instructions, atomics) in figures.items()]
+        lines += [f"{name:<18} {f[0]:8} {f[1]:6.2f} {f[2]:6.2f}" for name, f in figures.items()]
     path.write_text("\n".join(lines) + "\n")
 
 
 # ---- comparing ----
+
+
+def change(now, then):
+    return f"{100 * now / then - 100:+.1f} %" if then > 0 else "new"
 
 
 def table_line(name, figures, before):
@@ -99,17 +103,15 @@ def table_line(name, figures, before):
     line = f"{name:<18} {instructions:12} {atomics:8.2f} {calls:12.2f}"
     if before is None:
         return f"{line} {'-':>12}"
-    return f"{line} {before[0]:12} {100 * instructions / before[0] - 100:+8.1f} %"
+    return f"{line} {before[0]:12} {change(instructions, before[0]):>10}"
 
 
 def complaint(figures, before):
     """None: it costs no more than it did."""
-    instructions, atomics, _ = figures
-    if instructions > before[0] * ALLOWED:
-        change = 100 * instructions / before[0] - 100
-        return f"{instructions} instructions for each operation, where baseline.txt has {before[0]}: {change:+.1f} %"
-    if atomics > before[1] * ALLOWED and atomics - before[1] > 0.015:  # the last digit may be rounded otherwise
-        return f"{atomics:.2f} atomic read-modify-writes for each operation, where baseline.txt has {before[1]:.2f}"
+    units = ("instructions", "atomic read-modify-writes", "system calls")
+    for now, then, unit in zip(figures, before, units):
+        if now > then * ALLOWED and now - then > 0.015:  # the last digit may be rounded otherwise
+            return f"{now} {unit} for each operation, where baseline.txt has {then}: {change(now, then)}"
     return None
 
 
@@ -143,7 +145,7 @@ def main():
     comment, platforms = read_baseline(args.baseline)
     is_well = compare(args.folder, figures, platforms.get(args.platform, {}))
     if args.accept:
-        platforms.setdefault(args.platform, {}).update({name: f[:2] for name, f in figures.items()})
+        platforms.setdefault(args.platform, {}).update(figures)
         write_baseline(args.baseline, comment, platforms)
         print(f"\nbaseline.txt has these figures now, for {args.platform}.")
         return 0
