@@ -102,14 +102,14 @@ static const char *state_name(enum stream_state state)
 /* "online" or what <show/> says: away, chat, dnd, xa. Nothing: the client has sent no presence. */
 static void put_presence(struct buf *out, const struct session *s)
 {
-    const struct xml_element *show;
+    struct stanza *presence = s->presence != NULL ? stanza_from_bytes(str_of(s->presence)) : NULL;
+    const struct xml_element *show = presence != NULL ? xml_child(presence->root, "show", NULL) : NULL;
 
-    if (s->presence == NULL) {
+    if (presence == NULL)
         control_put_none(out);
-        return;
-    }
-    show = xml_child(s->presence->root, "show", NULL);
-    control_put_str(out, show != NULL && show->text.len > 0 && show->text.len <= 8 ? show->text : STR("online"));
+    else
+        control_put_str(out, show != NULL && show->text.len > 0 && show->text.len <= 8 ? show->text : STR("online"));
+    stanza_unref(&presence);
 }
 
 static void put_str_or_none(struct buf *out, struct str s)

@@ -28,9 +28,9 @@ struct account {
     struct worker *worker;
     struct jid jid; /* bare; key of the shard's table */
     enum account_state state;
+    uint32_t n_sessions;
     struct session *sessions; /* connected ones, by next_of_account */
     struct roster roster;
-    uint32_t n_sessions;
     uint32_t pins;          /* who holds it in memory: sessions, kept requests, writes under way */
     uint32_t offline_count; /* offline messages stored, those on their way to storage included */
     uint64_t offline_bytes;
@@ -45,8 +45,8 @@ struct account {
     struct account *idle_next, **idle_prev;
     /* im/offline.c and im/replay.c */
     struct storage_txn *removals; /* messages that arrived in this turn of the loop */
-    bool is_removing;             /* in the shard's list of accounts with removals, pinned */
     struct account *next_removing;
+    bool is_removing;  /* in the shard's list of accounts with removals, pinned */
     uint32_t hand_ons; /* counts what was stored, or given up, for others to deliver */
     uint32_t reads;    /* pages of offline messages that are being read */
     uint64_t *removed; /* meanwhile: what these pages may show and is gone */

@@ -41,25 +41,32 @@ static void write_delay(struct buf *out, struct str host, int64_t time_ms)
     xml_end(&w);
 }
 
-/* From when somebody has to be told later: with the time it was sent (XEP-0203), made once. */
+static void keep(struct session *s, const struct stanza *st, struct str extra)
+{
+    struct buf b = {0};
+    size_t len;
+
+    stanza_write_with(&b, st, str_make(NULL, 0), extra);
+    free(s->presence);
+    s->presence = buf_take(&b, &len);
+    s->presence = mem_realloc(s->presence, len + 1); /* it may lie there for days */
+}
+
+/* For those who have to be told later: with the time it was sent (XEP-0203), written once. The caller's reference; NULL
+ * cannot be, since it was a stanza before. */
 static struct stanza *stamped_presence(struct session *s)
 {
-    struct buf b = {0}, delay = {0};
-    struct stanza *stamped;
+    struct stanza *st = stanza_from_bytes(str_of(s->presence));
+    struct buf delay = {0};
 
-    if (s->presence_is_stamped)
-        return s->presence;
+    if (s->presence_is_stamped || st == NULL)
+        return st;
     write_delay(&delay, s->host, s->presence_ms);
-    stanza_write_with(&b, s->presence, str_make(NULL, 0), buf_str(&delay));
-    stamped = stanza_from_bytes(buf_str(&b));
-    if (stamped != NULL) {
-        stanza_unref(&s->presence);
-        s->presence = stamped;
-        s->presence_is_stamped = true;
-    }
-    buf_deinit(&b);
+    keep(s, st, buf_str(&delay));
+    s->presence_is_stamped = true;
     buf_deinit(&delay);
-    return s->presence;
+    stanza_unref(&st);
+    return stanza_from_bytes(str_of(s->presence));
 }
 
 /* ---- broadcast ---- */
@@ -132,8 +139,11 @@ static void repeat_own_requests(struct session *s)
 static void send_presence_of_others(struct session *s)
 {
     for (struct session *own = s->account->sessions; own != NULL; own = own->next_of_account) {
-        if (own != s && session_is_available(own))
-            (void)session_send(s, stamped_presence(own), jid_bare(&s->jid));
+        struct stanza *st = own != s && session_is_available(own) ? stamped_presence(own) : NULL;
+
+        if (st != NULL)
+            (void)session_send(s, st, jid_bare(&s->jid));
+        stanza_unref(&st);
     }
 }
 
@@ -144,25 +154,20 @@ static void run_available_hooks(struct session *s)
     (void)hooks_run(HOOK_AVAILABLE, session_host(s), &e);
 }
 
-static void set_presence(struct session *s, struct stanza *st)
+/* As bytes, which also keeps nobody waiting: a reference to the stanza would hold its acknowledgement back. */
+static void set_presence(struct session *s, const struct stanza *st)
 {
-    stanza_unref(&s->presence);
-    s->presence = st == NULL ? NULL : stanza_ref(st);
+    keep(s, st, str_make(NULL, 0));
     s->presence_is_stamped = false;
     s->presence_ms = wall_clock_ms();
-    s->priority = st == NULL ? 0 : priority_of(st);
+    s->priority = priority_of(st);
 }
 
-/* What is kept must not keep the client's acknowledgement waiting: a copy, with no origin. */
-static struct stanza *detached(const struct stanza *st)
+static void forget_presence(struct session *s)
 {
-    struct buf b = {0};
-    struct stanza *copy;
-
-    stanza_write(&b, st, str_make(NULL, 0));
-    copy = stanza_from_bytes(buf_str(&b));
-    buf_deinit(&b);
-    return copy;
+    free(s->presence);
+    s->presence = NULL;
+    s->priority = 0;
 }
 
 static void become_available(struct session *s, struct stanza *st)
@@ -170,14 +175,10 @@ static void become_available(struct session *s, struct stanza *st)
     bool is_first = !session_is_available(s);
     bool is_first_of_account = !account_is_available(s->account);
     bool was_reachable = !is_first && s->priority >= 0;
-    struct stanza *kept = detached(st);
 
-    if (kept == NULL)
-        return; /* cannot be: it was a stanza a moment ago */
-    set_presence(s, kept);
-    stanza_unref(&kept);
-    send_to_contacts(s, s->presence, SUB_FROM);
-    send_to_own(s, s->presence);
+    set_presence(s, st);
+    send_to_contacts(s, st, SUB_FROM);
+    send_to_own(s, st);
     if (is_first) {
         send_presence_of_others(s);
         send_probes(s);
@@ -284,7 +285,7 @@ static void become_unavailable(struct session *s, struct stanza *st)
         send_to_own(s, st);
     }
     send_to_directed(s, st);
-    set_presence(s, NULL);
+    forget_presence(s);
     if (!account_is_available(s->account) && account_is_lasting(s->account))
         account_set_last_activity(s->account, status_of(st));
 }
@@ -314,8 +315,11 @@ void presence_from_client(struct session *s, struct stanza *st)
 void presence_send_current(const struct account *a, const struct jid *to)
 {
     for (struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
-        if (session_is_available(s))
-            router_route_to(a->worker, stamped_presence(s), to);
+        struct stanza *st = session_is_available(s) ? stamped_presence(s) : NULL;
+
+        if (st != NULL)
+            router_route_to(a->worker, st, to);
+        stanza_unref(&st);
     }
 }
 

@@ -78,18 +78,22 @@ enum stream_state {
 };
 
 struct session {
-    struct conn *conn;       /* set at accept; NULL once the connection has gone, or was given up by session_close() */
-    bool notopen;            /* true from accept, and from every restart, until the stream header came */
-    enum session_type type;  /* see above; set at accept, SASL success, end */
-    struct str username;     /* prepared localpart; set at SASL success, never changes */
-    struct str host;         /* prepared domain; set by the first stream header, never changes */
-    struct str resource;     /* prepared; set when bound, never changes */
-    struct str full_jid;     /* set when bound: username@host/resource; key of the shard's table of sessions */
-    int8_t priority;         /* of `presence`; 0 while there is none */
-    struct stanza *presence; /* the last undirected presence, stamped with from and a delay; NULL: not available. Set by
-                                presence without type and `to`; reset by unavailable and at the end. One reference */
-    bool interested;         /* true from the first roster get to the end */
-    struct roster *roster;   /* set when bound: that of the account, shared by all its sessions; not owned */
+    struct conn *conn;        /* set at accept; NULL once the connection has gone, or was given up by session_close() */
+    bool notopen;             /* true from accept, and from every restart, until the stream header came */
+    enum session_type type;   /* see above; set at accept, SASL success, end */
+    struct str username;      /* prepared localpart; set at SASL success, never changes */
+    struct str host;          /* prepared domain; set by the first stream header, never changes */
+    struct str resource;      /* prepared; set when bound, never changes */
+    struct str full_jid;      /* set when bound: username@host/resource; key of the shard's table of sessions */
+    int8_t priority;          /* of `presence`; 0 while there is none */
+    bool interested;          /* true from the first roster get to the end */
+    bool client_acks;         /* the client tells which stanzas it has (XEP-0198); see sent_count */
+    bool ack_requested;       /* an <r/> is out */
+    bool presence_is_stamped; /* `presence` has its delay stamp: it gets it when it is first sent later */
+    char *presence;        /* the last undirected presence, stamped with from and a delay, as XML ended by NUL: parsed,
+                              it would take a kilobyte. NULL: not available. Set by presence without type and `to`;
+                              reset by unavailable and at the end. Owned */
+    struct roster *roster; /* set when bound: that of the account, shared by all its sessions; not owned */
 
     /* ---- what follows is more than the table of docs/architecture.md names ---- */
     uint64_t id;                     /* of the connection, in logs and for the operator; set at accept */
@@ -102,34 +106,31 @@ struct session {
     struct replay *replay;       /* offline messages are being handed out (im/replay.h): later ones wait; NULL: no */
     struct ledger *ledger;       /* messages that are on their way to the client (im/ledger.h); NULL: none */
     struct receipts *receipts;   /* its own stanzas that are not safe yet (im/receipt.h); NULL: it does not count */
-    bool client_acks;            /* the client tells which stanzas it has (XEP-0198); from then on these count: */
-    bool ack_requested;          /* an <r/> is out */
-    uint32_t sent_count;         /* stanzas queued for the client, modulo 2^32 */
+    uint32_t sent_count;         /* since client_acks: stanzas queued for the client, modulo 2^32 */
     uint32_t acked_count;        /* of these, the client has */
     int64_t presence_ms;         /* wall clock: when `presence` came */
-    bool presence_is_stamped;    /* `presence` has its delay stamp: it gets it when it is first sent later */
     struct session *next_tick, **prev_tick; /* sessions with a ledger, looked at every second */
     uint32_t refs;                          /* private to session.c */
     uint32_t async_ops;                     /* requests of this client that await storage or the pool */
     uint32_t pauses;                        /* session_pause() calls not yet resumed */
+    enum stream_state state;                /* the stream's own, as what follows */
     char *names;                            /* private: memory of username, host, resource, full_jid */
 
     /* ---- the stream's own (stream.c, sasl.c, bind.c) ---- */
     struct xml_reader reader;
     struct wheel_timer timer; /* unauthenticated; later idle */
     struct sasl *sasl;        /* an exchange under way */
-    enum stream_state state;
+    int64_t bound_ms;         /* wall clock */
+    uint64_t sasl_ms;         /* worker clock: when SASL began, for logs */
+    const char *mechanism;    /* that it logged in with, a literal */
+    struct xml_limits limits; /* in force for the reader */
     uint8_t sasl_failures;
     bool is_secure;   /* TLS, ended by us or by a trusted balancer */
     bool is_pinged;   /* silent for long: an answer is awaited */
     bool peer_closed; /* the peer's closing tag came */
     bool header_sent;
-    bool had_tls_offer;       /* starttls was in the features: the client may send it */
-    bool offered_plus;        /* a -PLUS mechanism was in the features */
-    int64_t bound_ms;         /* wall clock */
-    uint64_t sasl_ms;         /* worker clock: when SASL began, for logs */
-    struct xml_limits limits; /* in force for the reader */
-    const char *mechanism;    /* that it logged in with, a literal */
+    bool had_tls_offer; /* starttls was in the features: the client may send it */
+    bool offered_plus;  /* a -PLUS mechanism was in the features */
 };
 
 /* ---- predicates ---- */
