@@ -241,6 +241,8 @@ enum ln_err tls_entry_load(struct tls_entry *e, const struct tls_host *host, cha
     check_dates(&c);
     check_name(&c);
     make_end_point(e);
+    if (!compat_key_prepare(&e->key))
+        return refuse(&c, "%s: the key cannot sign", host->key_path);
     if (mbedtls_md(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), e->chain.raw.p, e->chain.raw.len, e->fingerprint) != 0)
         return refuse(&c, "%s: cannot be hashed", host->certificate_path);
     return LN_OK;
