@@ -2,8 +2,7 @@
  * all that a peer may not do.
  *
  * What it shares with other implementations is tried in test_tls_openssl.c. */
-#include "common/mem.h"
-#include "server/net/tls_records.h"
+#include "tests/unit/net/tls_forge.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +10,7 @@
 
 #include <cmocka.h>
 
-enum { ALERT = 21, HANDSHAKE = 22, TEXT = 23 };
+enum { ALERT = FORGE_ALERT, HANDSHAKE = FORGE_HANDSHAKE, TEXT = FORGE_TEXT };
 
 /* ---- two ends ---- */
 
@@ -73,44 +72,9 @@ static enum tls_records_state server_reads(struct pair *p)
     return state;
 }
 
-/* A record of any type, which the code under test would not make. `padding` is of TLS 1.3. */
 static void client_seals(struct pair *p, uint8_t type, const void *content, size_t len, size_t padding)
 {
-    struct tls_direction *d = &p->client.write;
-    const struct tls_suite *s = p->client.suite;
-    bool is_1_3 = s->is_1_3, has_explicit = !is_1_3 && s->aead == TLS_AES_GCM;
-    size_t inner_len = len + (is_1_3 ? 1 + padding : 0), body_len = inner_len + 16 + (has_explicit ? 8 : 0);
-    uint8_t *inner = mem_zalloc(inner_len + 16), nonce[12], aad[13] = {0}, sequence[8];
-    uint8_t header[5] = {is_1_3 ? TEXT : type, 3, 3, (uint8_t)(body_len >> 8), (uint8_t)body_len};
-    size_t aad_len = is_1_3 ? 5 : 13;
-    struct tls_cipher c;
-
-    for (int i = 0; i < 8; i++)
-        sequence[i] = (uint8_t)(d->sequence >> (56 - 8 * i));
-    d->sequence++;
-    if (is_1_3) {
-        memcpy(aad, header, 5);
-    } else {
-        memcpy(aad, sequence, 8);
-        aad[8] = type;
-        aad[9] = aad[10] = 3;
-        aad[11] = (uint8_t)(len >> 8);
-        aad[12] = (uint8_t)len;
-    }
-    memcpy(nonce, d->key.iv, 12);
-    for (int i = 0; i < 8; i++)
-        nonce[4 + i] ^= sequence[i];
-    memcpy(inner, content, len);
-    if (is_1_3)
-        inner[len] = type;
-    tls_cipher_init(&c, s, &d->key);
-    tls_cipher_seal(&c, nonce, aad, aad_len, inner, inner_len, inner);
-    tls_cipher_deinit(&c);
-    buf_append(&p->wire, header, 5);
-    if (has_explicit)
-        buf_append(&p->wire, sequence, 8);
-    buf_append(&p->wire, inner, inner_len + 16);
-    free(inner);
+    forge_record(p->client.suite, &p->client.write, type, content, len, padding, &p->wire);
 }
 
 static void client_says(struct pair *p, const char *text)
