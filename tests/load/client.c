@@ -77,12 +77,13 @@ void client_close(struct client *c, char *own_why)
 void client_refuse(struct client *c, const char *what, struct str detail)
 {
     struct buf why = {0};
+    size_t len;
 
     if (detail.len > QUOTE_MAX)
         detail.len = QUOTE_MAX;
     buf_printf(&why, "user%llu, %s: %.*s", (unsigned long long)(c->pool->settings.options->first + c->index), what,
                STR_ARG(detail));
-    client_close(c, buf_take(&why, NULL));
+    client_close(c, buf_take(&why, &len));
 }
 
 void client_refuse_errno(struct client *c, const char *doing, int error)
@@ -247,22 +248,31 @@ static void connected(struct client *c)
         client_negotiate(c);
 }
 
+/* libuv says that there is an error, not which one, and polls no more. Reading tells, after what has come before it. */
+static void failed(struct client *c)
+{
+    while (client_receive(c) && client_is_open(c))
+        ;
+    if (client_is_open(c))
+        client_refuse(c, client_doing(c), STR("the connection failed"));
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct client *c = poll->data;
 
-    if (status < 0) {
-        client_refuse(c, client_doing(c), str_of(uv_strerror(status)));
-        return;
-    }
     if (c->state == CLIENT_CONNECTING) {
         connected(c);
+        return;
+    }
+    if (status < 0) {
+        failed(c);
         return;
     }
     if ((events & UV_WRITABLE) != 0)
         flush(c);
     if ((events & UV_READABLE) != 0 && client_is_open(c))
-        client_receive(c);
+        (void)client_receive(c);
 }
 
 /* A socket, from the source address whose turn it is: each has 28 000 ports or so for one destination. -1: errno. */

@@ -47,6 +47,13 @@ struct client_pool *client_pool_new(uv_loop_t *loop, const struct client_setting
 void client_pool_close(struct client_pool *p);
 void client_pool_free(struct client_pool **p);
 
+/* SCRAM keys (--keys): takes those that earlier runs have left in the file, once all clients exist; and leaves there
+ * what this run had to derive. False, errno set: the file cannot be used. One that does not exist is empty. */
+bool client_pool_load_keys(struct client_pool *p, const char *path);
+bool client_pool_save_keys(const struct client_pool *p, const char *path);
+/* How many TLS handshakes there were, and in how many of them a session was resumed. */
+uint64_t client_pool_handshakes(const struct client_pool *p, uint64_t *ret_resumed);
+
 /* A client that is not connected yet. Freed with the pool. */
 struct client *client_new(struct client_pool *p, uint32_t index);
 uint32_t client_index(const struct client *c);

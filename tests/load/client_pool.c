@@ -78,3 +78,9 @@ struct client *client_new(struct client_pool *p, uint32_t index)
     p->clients[p->n_clients++] = c;
     return c;
 }
+
+uint64_t client_pool_handshakes(const struct client_pool *p, uint64_t *ret_resumed)
+{
+    *ret_resumed = p->resumed;
+    return p->handshakes;
+}

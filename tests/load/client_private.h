@@ -67,6 +67,7 @@ struct client_pool {
     struct tls_context tls;
     bool has_tls;
     bool is_closing;
+    uint64_t handshakes, resumed;
     uv_prepare_t before_poll;
     uv_check_t after_poll;
     struct client *dirty; /* have something to write when this turn ends */
@@ -99,8 +100,8 @@ void client_begin_tls(struct client *c);
 void client_set_online(struct client *c);
 
 /* client_receive.c */
-/* The socket has something to read. */
-void client_receive(struct client *c);
+/* The socket has something to read. False: nothing came, or the end. */
+bool client_receive(struct client *c);
 /* Goes on with the TLS handshake, and with the negotiation once it is done. */
 void client_shake_hands(struct client *c);
 /* The connection can be spoken on: opens or goes on with the negotiation. */

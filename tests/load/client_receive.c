@@ -45,8 +45,6 @@ static bool take_sm(struct client *c, const struct frame *f)
 
 static void take_stanza(struct client *c, const struct frame *f)
 {
-    if (c->has_sm && f->name.len == 1 && take_sm(c, f))
-        return;
     c->sm_received++;
     if (str_is(f->name, "iq"))
         answer_iq(c, f);
@@ -63,6 +61,8 @@ static void take_frame(struct client *c, const struct frame *f)
     }
     if (f->kind == FRAME_FOOTER || str_is(f->name, "stream:error"))
         client_refuse(c, client_doing(c), f->bytes);
+    else if (c->has_sm && f->name.len == 1 && take_sm(c, f))
+        return;
     else if (c->state != CLIENT_NEGOTIATING || !negotiation_take(c, f))
         take_stanza(c, f);
 }
@@ -137,10 +137,13 @@ void client_shake_hands(struct client *c)
 
     if (result == TLS_OK || result == TLS_MORE)
         client_write_encrypted(c);
-    if (result == TLS_OK)
+    if (result == TLS_OK) {
+        c->pool->handshakes++;
+        c->pool->resumed += SSL_session_reused(c->tls->ssl) == 1;
         client_negotiate(c);
-    else if (result != TLS_MORE)
+    } else if (result != TLS_MORE) {
         client_refuse(c, client_doing(c), str_of(tls_error()));
+    }
 }
 
 static void closed_by_server(struct client *c)
@@ -174,7 +177,7 @@ static void take_encrypted(struct client *c, struct str bytes)
         client_refuse(c, "decrypting", str_of(tls_error()));
 }
 
-void client_receive(struct client *c)
+bool client_receive(struct client *c)
 {
     ssize_t n = recv(c->fd, c->pool->received, CLIENT_RECEIVE_BYTES, 0);
 
@@ -186,4 +189,5 @@ void client_receive(struct client *c)
         closed_by_server(c);
     else if (errno != EAGAIN && errno != EINTR)
         client_refuse_errno(c, client_doing(c), errno);
+    return n > 0;
 }

@@ -136,9 +136,26 @@ bool frame_child(const struct frame *f, struct str name, struct frame *ret)
     return false;
 }
 
+/* The commonest case, without looking at it twice: the first child, and there is nothing but text in it. */
+static bool first_child_text(struct str inner, struct str name, struct str *ret)
+{
+    const char *end = inner.p + inner.len, *behind_name = inner.p + 1 + name.len;
+
+    if (inner.len < name.len + 2 || memcmp(inner.p + 1, name.p, name.len) != 0 || *behind_name != '>')
+        return false;
+    const char *text = behind_name + 1, *text_end = memchr(text, '<', (size_t)(end - text));
+    if (text_end == NULL || text_end[1] != '/')
+        return false;
+    *ret = str_make(text, (size_t)(text_end - text));
+    return true;
+}
+
 struct str frame_child_text(const struct frame *f, struct str name)
 {
     struct frame child;
+    struct str text;
 
+    if (first_child_text(f->inner, name, &text))
+        return text;
     return frame_child(f, name, &child) ? child.inner : (struct str){NULL, 0};
 }

@@ -45,6 +45,8 @@ static const struct row {
      .help = "stream management (XEP-0198): acknowledge, and have all acknowledged at the end"},
     {"relay", NULL, KIND_FLAG, AT(relay), .help = "the peer is linnet_relay, which knows no XMPP"},
     {"concurrency", "N", KIND_UINT, AT(concurrency), NULL, 1, 100000, "64", .help = "logins under way at a time"},
+    {"keys", "FILE", KIND_TEXT, AT(keys_path), .is_kept_out = true,
+     .help = "SCRAM keys are kept in FILE, so that the next run does not derive them again"},
     {"sources", "N", KIND_UINT, AT(sources), NULL, 0, 250, "0",
      .help = "connect from 127.0.0.1 to 127.0.0.N; 0: one for each 20000 connections"},
 

@@ -52,6 +52,7 @@ struct options {
     struct process_list pids; /* count 0: none were named */
     const char *label;        /* NULL: none */
     const char *json_path;    /* NULL: none */
+    const char *keys_path;    /* NULL: none */
     bool quiet;
 };
 

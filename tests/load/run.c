@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -253,6 +254,11 @@ static bool open_run(struct run *r)
     r->load.clients = mem_alloc(r->load.n_clients * sizeof(struct client *));
     for (uint32_t i = 0; i < r->load.n_clients; i++)
         r->load.clients[i] = client_new(r->pool, i);
+    const char *keys = r->load.options->keys_path;
+    if (keys != NULL && !client_pool_load_keys(r->pool, keys)) {
+        fprintf(stderr, "linnet_load: %s: %s\n", keys, strerror(errno));
+        return false;
+    }
     (void)uv_timer_init(r->load.loop, &r->tick);
     r->tick.data = r;
     (void)uv_timer_start(&r->tick, on_tick, TICK_MS, TICK_MS);
@@ -273,6 +279,8 @@ int run_scenario(const struct scenario *s, const struct options *o, uint32_t n_c
     if (r.why[0] == '\0')
         leave(&r);
     report_progress_end(&r.progress);
+    if (o->keys_path != NULL && !client_pool_save_keys(r.pool, o->keys_path))
+        fprintf(stderr, "linnet_load: %s: %s\n", o->keys_path, strerror(errno));
     int status = samples_tell(&r, extra, n_extra);
     if (s->release != NULL)
         s->release(&r.load);

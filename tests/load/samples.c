@@ -69,9 +69,33 @@ void samples_begin(struct run *r)
     take_pss(r, &r->pss_before);
 }
 
+enum { GROUPS_MAX = 8 };
+
+/* What the scenario tells, and what all of them tell when there is TLS. */
+static size_t gather_groups(const struct run *r, const struct report_group *extra, size_t n_extra,
+                            struct report_group ret[GROUPS_MAX])
+{
+    static struct report_field tls[] = {{"handshakes", REPORT_INT, {0}}, {"resumed", REPORT_INT, {0}}};
+    size_t n = 0;
+    uint64_t resumed;
+
+    while (n < n_extra && n < GROUPS_MAX - 1) {
+        ret[n] = extra[n];
+        n++;
+    }
+    if (r->load.options->security == SECURITY_PLAIN)
+        return n;
+    tls[0].as.integer = (int64_t)client_pool_handshakes(r->pool, &resumed);
+    tls[1].as.integer = (int64_t)resumed;
+    ret[n++] = (struct report_group){"tls", tls, sizeof(tls) / sizeof(tls[0])};
+    return n;
+}
+
 int samples_tell(struct run *r, const struct report_group *extra, size_t n_extra)
 {
     const struct load *l = &r->load;
+    struct report_group groups[GROUPS_MAX];
+    size_t n_groups = gather_groups(r, extra, n_extra, groups);
     struct report report = {
         .scenario = r->scenario->name,
         .label = l->options->label,
@@ -79,8 +103,8 @@ int samples_tell(struct run *r, const struct report_group *extra, size_t n_extra
         .ok = r->why[0] == '\0',
         .why_not = r->why[0] == '\0' ? NULL : r->why,
         .options = options_report(l->options),
-        .extra = extra,
-        .extra_count = n_extra,
+        .extra = groups,
+        .extra_count = n_groups,
         .lost = l->totals.lost,
         .duplicated = l->totals.duplicated,
         .out_of_order = l->totals.out_of_order,

@@ -129,6 +129,7 @@ static bool derive_keys(struct sasl *s, struct str salt64, uint32_t iterations)
     free(k->salt);
     k->salt = str_dup(salt64);
     k->iterations = iterations;
+    k->is_new = true;
     return true;
 }
 

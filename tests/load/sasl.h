@@ -9,11 +9,14 @@
 #include "common/buf.h"
 #include "tests/load/options.h"
 
+#include <stdbool.h>
+
 /* What an account keeps between logins; zero-initialised: nothing yet. */
 struct sasl_keys {
     unsigned char client_key[32], stored_key[32], server_key[32];
     char *salt; /* as the server writes it, base64; owned */
     uint32_t iterations;
+    bool is_new; /* derived in this run */
 };
 void sasl_keys_deinit(struct sasl_keys *k);
 

@@ -10,39 +10,59 @@ uint64_t load_now(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static const char padding[] = "abcdefghijklmnopqrstuvwxyz0123456789 ";
+static const char padding[] =
+    "the quick brown fox jumps over the lazy dog, again and again and again, until the line is full; ";
+
+/* The figures and a space behind them, written backwards to `end`, two at a time: a message has four numbers, and they
+ * would be a good part of what it costs. */
+static char *write_number(char *end, uint64_t n)
+{
+    static const char pairs[] =
+        "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444"
+        "5464748495051525354555657585960616263646566676869707172737475767778798081828384858687888990"
+        "919293949596979899";
+
+    *--end = ' ';
+    for (; n >= 100; n /= 100) {
+        end -= 2;
+        memcpy(end, &pairs[n % 100 * 2], 2);
+    }
+    *--end = (char)('0' + n % 10);
+    if (n >= 10)
+        *--end = (char)('0' + n / 10);
+    return end;
+}
 
 void stamp_write(struct buf *out, const struct stamp *s, size_t size)
 {
-    size_t start = out->len;
+    char numbers[4 * 21], *end = numbers + sizeof(numbers), *p = end;
 
-    buf_append_u64(out, s->flow);
-    buf_append_char(out, ' ');
-    buf_append_u64(out, s->direction);
-    buf_append_char(out, ' ');
-    buf_append_u64(out, s->number);
-    buf_append_char(out, ' ');
-    buf_append_u64(out, s->ns);
-    if (out->len - start < size) /* a space, so that the padding is no part of the last figure */
-        buf_append_char(out, ' ');
-    while (out->len - start < size) {
-        size_t left = size - (out->len - start);
-        buf_append(out, padding, left < sizeof(padding) - 1 ? left : sizeof(padding) - 1);
+    p = write_number(p, s->ns);
+    p = write_number(p, s->number);
+    p = write_number(p, s->direction);
+    p = write_number(p, s->flow);
+    size_t len = (size_t)(end - p);
+    if (len > size) /* the last space is padding already */
+        len--;
+    buf_append(out, p, len);
+    for (size_t left = size > len ? size - len : 0; left > 0;) {
+        size_t n = left < sizeof(padding) - 1 ? left : sizeof(padding) - 1;
+        buf_append(out, padding, n);
+        left -= n;
     }
 }
 
-/* Reads digits at *p, and steps over them and one space behind them. */
-static bool read_number(const char **p, const char *end, uint64_t *ret)
+/* Reads digits at *at, and steps over them and one space behind them. */
+static bool read_number(const char **at, const char *end, uint64_t *ret)
 {
-    const char *start = *p;
+    const char *p = *at;
     uint64_t n = 0;
 
-    while (*p < end && **p >= '0' && **p <= '9')
-        n = n * 10 + (uint64_t)(*(*p)++ - '0');
+    for (; p < end && (unsigned char)(*p - '0') < 10; p++)
+        n = n * 10 + (uint64_t)(*p - '0');
+    bool is_number = p > *at && p - *at < 20;
     *ret = n;
-    bool is_number = *p > start && *p - start < 20;
-    if (*p < end && **p == ' ')
-        (*p)++;
+    *at = p < end && *p == ' ' ? p + 1 : p;
     return is_number;
 }
 
