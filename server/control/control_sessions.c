@@ -156,7 +156,7 @@ static void put_connection(struct buf *out, const struct session *s)
         control_put_none(out);
     else
         control_put_int(out, s->bound_ms);
-    control_put_int(out, (int64_t)((worker_now_ms(s->worker) - conn_last_input_ms(s->conn)) / 1000));
+    control_put_int(out, (int64_t)(conn_silent_ms(s->conn) / 1000));
 }
 
 static void put_use(struct buf *out, const struct session *s)

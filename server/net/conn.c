@@ -17,7 +17,7 @@ struct conn_parcel {
     struct executor *gone_to;
     struct task *gone;
     struct buf out;
-    size_t written;
+    uint32_t written;
     struct conn_backlog *backlog;
     uint64_t id;
     union conn_address peer;
@@ -85,9 +85,8 @@ struct conn *conn_from_parcel(struct worker *w, struct conn_parcel *own_parcel)
     c->is_secured = own_parcel->is_secured;
     c->security = own_parcel->security;
     free(own_parcel);
-    c->out_max = SIZE_MAX;
-    c->last_input_ms = worker_now_ms(w);
-    c->timer.fire = conn_on_timer;
+    c->out_max = UINT32_MAX;
+    c->last_input_ms = (uint32_t)worker_now_ms(w);
     c->poll.data = c;
     LIST_ADD(&w->conns, c, next, prev);
     counter_add(&w->counters.connections, 1);
@@ -106,7 +105,6 @@ static void leave_lists(struct conn *c)
     LIST_REMOVE(c, next, prev);
     LIST_REMOVE(c, next_dirty, prev_dirty);
     LIST_REMOVE(c, next_resumed, prev_resumed);
-    wheel_cancel(&c->timer);
     counter_subtract(&c->w->counters.connections, 1);
 }
 
@@ -239,8 +237,19 @@ void conn_close(struct conn **own_c)
         tls_shutdown(c->tls);
     c->phase = PHASE_CLOSING;
     c->hold = 0;
-    wheel_set(&c->w->wheel, &c->timer, LINGER_MS);
+    c->last_input_ms = (uint32_t)worker_now_ms(c->w);
+    LIST_ADD(&c->w->closing, c, next_resumed, prev_resumed);
     conn_mark_dirty(c);
+}
+
+/* Few are closing at a time, so there is no timer in every connection for it. */
+void conn_end_overdue(struct worker *w)
+{
+    for (struct conn *c = w->closing.first, *next; c != NULL; c = next) {
+        next = c->next_resumed;
+        if (conn_silent_ms(c) >= LINGER_MS)
+            conn_end_now(c);
+    }
 }
 
 void conn_close_all_now(struct worker *w)
@@ -307,7 +316,7 @@ void conn_peer_name(const struct conn *c, char out[64])
         (void)snprintf(out, 64, "unknown");
 }
 
-uint64_t conn_last_input_ms(const struct conn *c)
+uint64_t conn_silent_ms(const struct conn *c)
 {
-    return c->last_input_ms;
+    return (uint32_t)worker_now_ms(c->w) - c->last_input_ms; /* right across the end of 32 bits */
 }

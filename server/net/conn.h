@@ -74,7 +74,7 @@ struct conn_parcel *conn_take_parcel(struct conn **c);
 /* [worker] */
 void conn_set_owner(struct conn *c, const struct conn_events *events, void *owner);
 void *conn_owner(const struct conn *c);
-void conn_set_out_limit(struct conn *c, size_t out_bytes_max);
+void conn_set_out_limit(struct conn *c, uint32_t out_bytes_max);
 
 /* [worker] Queues plain text (copied). When the limit is passed the connection is marked lost (CONN_SLOW) and this and
  * all later text is dropped: false. */
@@ -117,12 +117,14 @@ enum conn_security conn_peek_security(const struct conn *c);
 const struct sockaddr *conn_peek_peer(const struct conn *c);
 /* The same as text, without port: "192.0.2.7". */
 void conn_peer_name(const struct conn *c, char out[64]);
-/* When bytes last came in (worker_now_ms()). */
-uint64_t conn_last_input_ms(const struct conn *c);
+/* Milliseconds since bytes last came in; of less than 49 days. */
+uint64_t conn_silent_ms(const struct conn *c);
 
 /* For worker.c. [worker] */
 void conn_run_resumed(struct worker *w);
 void conn_flush_dirty(struct worker *w);
+/* Those that were closed a while ago, and whose peers have not said goodbye since. */
+void conn_end_overdue(struct worker *w);
 void conn_close_all_now(struct worker *w);
 /* Calls fn for every connection of the worker; fn may close the one it is given. */
 void conn_for_each(struct worker *w, void (*fn)(struct conn *c, void *arg), void *arg);

@@ -272,7 +272,7 @@ static void on_readable(struct conn *c)
         conn_mark_lost(c, CONN_EOF);
         return;
     }
-    c->last_input_ms = worker_now_ms(w);
+    c->last_input_ms = (uint32_t)worker_now_ms(w);
     counter_add(&w->counters.bytes_in, (uint64_t)n);
     take_input(c, str_make(w->read_bytes, (size_t)n));
 }
@@ -319,11 +319,4 @@ static void on_poll(uv_poll_t *h, int status, int events)
         discard_input(c);
     else
         on_readable(c);
-}
-
-void conn_on_timer(struct wheel_timer *t)
-{
-    struct conn *c = container_of(t, struct conn, timer);
-
-    conn_end_now(c);
 }

@@ -31,6 +31,7 @@ struct conn_backlog {
     size_t taken;          /* of pending_in: already taken */
 };
 
+/* Small, since an idle session costs little else: two words more, and the allocator gives it 64 bytes more. */
 struct conn {
     uv_poll_t poll; /* closed before the memory goes; poll.data is NULL when there is no handle */
     struct worker *w;
@@ -42,27 +43,26 @@ struct conn {
     struct executor *gone_to;
     struct task *gone;
     struct buf out;               /* plain text to be sent */
-    size_t written;               /* of what goes out first (the backlog's `clear`, TLS records, `out`): already sent */
     struct conn_backlog *backlog; /* NULL: none */
-    size_t out_max;
     uint64_t id;
-    uint64_t last_input_ms;
-    uint64_t bytes_sent;                   /* handed to the socket, on this worker */
-    struct conn *next, **prev;             /* worker->conns */
-    struct conn *next_dirty, **prev_dirty; /* worker->dirty, or none */
-    struct conn *next_resumed, **prev_resumed;
-    struct wheel_timer timer; /* closing */
+    uint64_t bytes_sent;                       /* handed to the socket, on this worker */
+    struct conn *next, **prev;                 /* worker->conns */
+    struct conn *next_dirty, **prev_dirty;     /* worker->dirty, or none */
+    struct conn *next_resumed, **prev_resumed; /* worker->resumed while it is open, then worker->closing; or none */
     union conn_address peer;
     int fd;
-    int polled;   /* the events that the poll handle waits for */
-    uint8_t hold; /* enum conn_hold */
+    uint32_t written;       /* of what goes out first (the backlog's `clear`, TLS records, `out`): already sent */
+    uint32_t out_max;       /* bytes */
+    uint32_t last_input_ms; /* worker clock, cut to 32 bits; when it is closed: of that moment */
+    uint8_t polled;         /* the events that the poll handle waits for */
+    uint8_t hold;           /* enum conn_hold */
     uint8_t phase;
     uint8_t lost; /* enum conn_end + 1; 0: fine */
-    bool lost_told;
-    bool wants_write; /* the socket's buffer is full */
-    bool is_secured;
-    bool has_begun_handshake; /* its first step was taken */
     uint8_t security;
+    bool lost_told : 1;
+    bool wants_write : 1; /* the socket's buffer is full */
+    bool is_secured : 1;
+    bool has_begun_handshake : 1; /* its first step was taken */
 };
 
 /* Lists of the worker: being in one is a pointer to what points here. */
@@ -109,8 +109,6 @@ bool conn_has_nobody_to_write_to(const struct conn *c);
 
 /* Watches the socket for what is wanted of it now. */
 void conn_update_poll(struct conn *c);
-/* The time to say goodbye is over. */
-void conn_on_timer(struct wheel_timer *t);
 /* It ends while the pool works on its handshake: the TLS state is the pool's to free. */
 void conn_abandon_handshake(struct conn *c);
 

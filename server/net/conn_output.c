@@ -95,7 +95,7 @@ uint64_t conn_bytes_acknowledged(const struct conn *c)
     return c->bytes_sent - (uint64_t)unacked;
 }
 
-void conn_set_out_limit(struct conn *c, size_t out_bytes_max)
+void conn_set_out_limit(struct conn *c, uint32_t out_bytes_max)
 {
     c->out_max = out_bytes_max;
 }
@@ -119,7 +119,7 @@ static bool write_some(struct conn *c, struct buf *b)
                 conn_mark_lost(c, CONN_ERROR);
             break;
         }
-        c->written += (size_t)n;
+        c->written += (uint32_t)n;
     }
     c->bytes_sent += c->written - before;
     counter_add(&c->w->counters.bytes_out, c->written - before);

@@ -101,6 +101,7 @@ static void on_tick(uv_timer_t *t)
     struct worker *w = t->data;
 
     wheel_advance(&w->wheel, (worker_now_ms(w) - w->loop_started_ms) / WHEEL_TICK_MS);
+    conn_end_overdue(w);
     if (worker_now_ms(w) >= w->next_second_ms) {
         w->next_second_ms = worker_now_ms(w) + 1000;
         w->server->events->on_second(w);

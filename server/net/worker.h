@@ -103,6 +103,7 @@ struct worker {
     struct conn_list conns;           /* all */
     struct conn_list dirty;           /* have something to write, or broke */
     struct conn_list resumed;         /* may take input again */
+    struct conn_list closing;         /* write the rest, and wait for the peer to end too; newest first */
     struct buf plain;                 /* decrypted input of the connection at hand */
     struct buf spares[WORKER_SPARES]; /* empty output buffers with memory, for the next connections that have something
                                          to say */

@@ -48,7 +48,7 @@ static const char *const role_pragmas[] = {
     [SQLITE_WRITER] = "PRAGMA cache_size = -16384;",
     /* A reader's cache is dropped by each commit, so a large one would not help: the upper levels of the tables' trees
      * and the pages of a long listing. */
-    [SQLITE_READER] = "PRAGMA cache_size = -512; PRAGMA query_only = ON;",
+    [SQLITE_READER] = "PRAGMA cache_size = -256; PRAGMA query_only = ON;",
 };
 
 int sqlite_conn_open(struct sqlite_conn *c, const char *path, enum sqlite_role role)

@@ -39,7 +39,7 @@ void stream_apply_config(struct session *s)
     work_out_limits(s);
     xml_reader_set_limits(&s->reader, &s->limits);
     if (s->conn != NULL)
-        conn_set_out_limit(s->conn, s->worker->config->limits.out_queue_bytes);
+        conn_set_out_limit(s->conn, (uint32_t)s->worker->config->limits.out_queue_bytes);
 }
 
 static void ping_client(struct session *s)
@@ -64,7 +64,7 @@ static void on_idle_timer(struct session *s)
 {
     const struct config *cfg = s->worker->config;
     uint64_t idle_ms = cfg->limits.idle_s * 1000;
-    uint64_t silent_ms = worker_now_ms(s->worker) - conn_last_input_ms(s->conn);
+    uint64_t silent_ms = conn_silent_ms(s->conn);
 
     if (s->is_pinged && silent_ms >= cfg->limits.ping_timeout_s * 1000) {
         session_close(s, STREAM_ERR_CONNECTION_TIMEOUT, "no answer to a ping");
