@@ -25,9 +25,11 @@ bool mpsc_push(struct mpsc_queue *q, struct mpsc_node *own_node)
 
 struct mpsc_node *mpsc_take_all(struct mpsc_queue *q)
 {
-    struct mpsc_node *newest = atomic_exchange_explicit(&q->newest, NULL, memory_order_acquire);
-    struct mpsc_node *oldest = NULL;
+    struct mpsc_node *newest, *oldest = NULL;
 
+    if (atomic_load_explicit(&q->newest, memory_order_relaxed) == NULL)
+        return NULL; /* as nearly always in a turn of a loop: not worth a locked instruction */
+    newest = atomic_exchange_explicit(&q->newest, NULL, memory_order_acquire);
     while (newest != NULL) {
         struct mpsc_node *next = newest->next;
 

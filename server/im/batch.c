@@ -69,18 +69,18 @@ size_t batch_cost(const struct stanza *st)
     return ENTRY_COST + st->root->outer.len;
 }
 
-void batch_deliver(struct worker *w, struct worker *dest, struct stanza *st, const struct jid *to, bool is_copied)
+void batch_deliver(struct worker *w, struct worker *dest, struct stanza *own_st, const struct jid *to, bool is_copied)
 {
     struct entry *e = add(w, dest);
     struct batch *b = shard_of(w)->links.to[dest->index].open;
 
-    *e = (struct entry){.st = stanza_ref(st), .to = *to};
+    *e = (struct entry){.st = own_st, .to = *to};
     if (is_copied) {
         if (b->addresses == NULL)
             b->addresses = arena_new(1024);
         e->to.full = arena_copy(b->addresses, to->full);
     }
-    b->bytes += batch_cost(st);
+    b->bytes += batch_cost(own_st);
 }
 
 void batch_settled(struct worker *w, struct worker *dest, uint64_t session, uint32_t seq)

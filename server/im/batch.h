@@ -42,8 +42,8 @@ void batch_links_init(struct batch_links *links, unsigned n_workers);
 void batch_links_deinit(struct batch_links *links);
 
 /* [worker] For the account or resource `to`, which lives on `dest`, another worker. `is_copied`: `to` is copied into
- * the batch; otherwise it must lie in the stanza's own arena. Takes a reference of its own. */
-void batch_deliver(struct worker *w, struct worker *dest, struct stanza *st, const struct jid *to, bool is_copied);
+ * the batch; otherwise it must lie in the stanza's own arena. Takes the caller's reference. */
+void batch_deliver(struct worker *w, struct worker *dest, struct stanza *own_st, const struct jid *to, bool is_copied);
 /* [worker] For im/receipt.c: stanza number `seq` of the session is settled. */
 void batch_settled(struct worker *w, struct worker *dest, uint64_t session, uint32_t seq);
 /* [worker] Posts what was gathered. */

@@ -288,37 +288,36 @@ static void deliver_to_host(struct worker *w, struct stanza *st, const struct ji
         router_refuse(w, st, what.err, NULL); /* which answers no error and no result */
 }
 
-/* Here (on one of the workers), or nowhere: the two answers that there are until there is another node, or s2s.
- * `is_copied`: the address does not lie in the stanza. */
-static void route(struct worker *w, struct stanza *st, const struct jid *to, bool is_copied)
+/* Here (on one of the workers), or nowhere: the two answers that there are until there is another node, or s2s. Returns
+ * the worker that it went to. `is_own`: the address lies in the stanza, and the reference may be taken over, which
+ * leaves NULL in *st; otherwise both are borrowed. */
+static struct worker *route(struct worker *w, struct stanza **st, const struct jid *to, bool is_own)
 {
-    struct worker *home;
+    struct worker *home = w;
 
-    if (config_host(w->config, jid_domain(to)) == NULL) {
-        router_refuse(w, st, STANZA_ERR_REMOTE_SERVER_NOT_FOUND, NULL);
-        return;
-    }
-    if (to->local_len == 0) {
-        deliver_to_host(w, st, to);
-        return;
-    }
-    home = server_home_of(w->server, jid_bare(to));
-    if (home == w)
-        router_deliver_local(w, st, to);
+    if (config_host(w->config, jid_domain(to)) == NULL)
+        router_refuse(w, *st, STANZA_ERR_REMOTE_SERVER_NOT_FOUND, NULL);
+    else if (to->local_len == 0)
+        deliver_to_host(w, *st, to);
+    else if ((home = server_home_of(w->server, jid_bare(to))) == w)
+        router_deliver_local(w, *st, to);
     else
-        batch_deliver(w, home, st, to, is_copied);
+        batch_deliver(w, home, is_own ? *st : stanza_ref(*st), to, !is_own);
+    if (home != w && is_own)
+        *st = NULL;
+    return home;
 }
 
 void router_route(struct worker *w, struct stanza *own_st)
 {
     worker_assert_current(w);
-    route(w, own_st, &own_st->to, false);
+    (void)route(w, &own_st, &own_st->to, true);
     stanza_unref(&own_st);
 }
 
 void router_route_to(struct worker *w, struct stanza *st, const struct jid *to)
 {
-    route(w, st, to, true);
+    (void)route(w, &st, to, false);
 }
 
 /* ---- from a client ---- */
@@ -365,11 +364,6 @@ static void route_presence(struct session *s, struct stanza *st)
     }
 }
 
-static const struct worker *destination(const struct session *s, const struct stanza *st)
-{
-    return st->to.local_len > 0 ? server_home_of(s->worker->server, jid_bare(&st->to)) : s->worker;
-}
-
 void router_from_client(struct session *s, struct stanza *own_st)
 {
     struct stanza *st = own_st;
@@ -389,13 +383,15 @@ void router_from_client(struct session *s, struct stanza *own_st)
         if (session_is_alive(s))
             batch_hold_if_any_behind(s);
     } else {
+        const struct worker *home = s->worker;
+
         /* Without `to` it is for the sender's own account; an answer to an iq comes without `from` then. */
         if (jid_is_empty(&st->to))
             router_deliver_local(s->worker, st, &s->account->jid);
         else
-            route(s->worker, st, &st->to, false);
+            home = route(s->worker, &own_st, &st->to, true);
         if (session_is_alive(s))
-            batch_hold_if_behind(s, destination(s, st));
+            batch_hold_if_behind(s, home);
     }
     stanza_unref(&own_st);
 }

@@ -153,7 +153,7 @@ static void send_to(unsigned dest, const char *to, size_t bytes)
         buf_append_char(&b, 'x');
     buf_append_cstr(&b, "</body></message>");
     st = stanza_from_bytes(buf_str(&b));
-    batch_deliver(world.workers[0], world.workers[dest], st, &jid, true);
+    batch_deliver(world.workers[0], world.workers[dest], stanza_ref(st), &jid, true);
     stanza_unref(&st);
     buf_deinit(&b);
 }
