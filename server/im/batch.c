@@ -1,6 +1,7 @@
 #include "server/im/batch.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "common/mem.h"
 #include "server/im/receipt.h"
@@ -14,16 +15,20 @@ struct entry {
     uint32_t seq;
 };
 
+enum {
+    ENTRY_COST = 128,
+    FIRST_ENTRIES = 12,
+};
+
 struct batch {
     struct task task;
     struct worker *from, *to;
     struct arena *addresses; /* NULL: none was copied */
     size_t bytes;
     size_t n, cap;
-    struct entry *entries;
+    struct entry *entries; /* `first`, while these are enough: freeing on another thread is what allocators do worst */
+    struct entry first[FIRST_ENTRIES];
 };
-
-enum { ENTRY_COST = 128 };
 
 void batch_links_init(struct batch_links *links, unsigned n_workers)
 {
@@ -46,21 +51,33 @@ void batch_links_deinit(struct batch_links *links)
 
 /* ---- at the source ---- */
 
+static void grow(struct batch *b)
+{
+    struct entry *old = b->entries == b->first ? NULL : b->entries;
+
+    b->cap *= 2;
+    b->entries = mem_realloc(old, b->cap * sizeof(*b->entries));
+    if (old == NULL)
+        memcpy(b->entries, b->first, sizeof(b->first));
+}
+
 static struct entry *add(struct worker *w, struct worker *dest)
 {
     struct batch_link *l = &shard_of(w)->links.to[dest->index];
     struct batch *b = l->open;
 
     if (b == NULL) {
-        b = mem_zalloc(sizeof(*b));
+        b = mem_alloc(sizeof(*b));
         b->from = w;
         b->to = dest;
+        b->addresses = NULL;
+        b->bytes = b->n = 0;
+        b->entries = b->first;
+        b->cap = FIRST_ENTRIES;
         l->open = b;
     }
-    if (b->n == b->cap) {
-        b->cap = b->cap == 0 ? 8 : 2 * b->cap;
-        b->entries = mem_realloc(b->entries, b->cap * sizeof(*b->entries));
-    }
+    if (b->n == b->cap)
+        grow(b);
     return &b->entries[b->n++];
 }
 
@@ -202,7 +219,8 @@ static void run_batch(struct task *own_task)
         give_back(w, b->from, (int64_t)b->bytes);
     if (b->addresses != NULL)
         arena_free(&b->addresses);
-    free(b->entries);
+    if (b->entries != b->first)
+        free(b->entries);
     free(b);
 }
 
