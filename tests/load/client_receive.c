@@ -45,7 +45,6 @@ static bool take_sm(struct client *c, const struct frame *f)
 
 static void take_stanza(struct client *c, const struct frame *f)
 {
-    c->sm_received++;
     if (str_is(f->name, "iq"))
         answer_iq(c, f);
     if (c->state != CLIENT_CLOSING)
@@ -59,11 +58,14 @@ static void take_frame(struct client *c, const struct frame *f)
             client_cut(c, false);
         return; /* what was on its way is of no interest now */
     }
-    if (f->kind == FRAME_FOOTER || str_is(f->name, "stream:error"))
+    if (f->kind == FRAME_FOOTER || str_is(f->name, "stream:error")) {
         client_refuse(c, client_doing(c), f->bytes);
-    else if (c->has_sm && f->name.len == 1 && take_sm(c, f))
         return;
-    else if (c->state != CLIENT_NEGOTIATING || !negotiation_take(c, f))
+    }
+    if (c->has_sm && f->name.len == 1 && take_sm(c, f))
+        return;
+    c->sm_received++; /* also what the negotiation takes; what came before <enabled/> is forgotten there */
+    if (c->state != CLIENT_NEGOTIATING || !negotiation_take(c, f))
         take_stanza(c, f);
 }
 

@@ -141,7 +141,8 @@ static bool first_child_text(struct str inner, struct str name, struct str *ret)
 {
     const char *end = inner.p + inner.len, *behind_name = inner.p + 1 + name.len;
 
-    if (inner.len < name.len + 2 || memcmp(inner.p + 1, name.p, name.len) != 0 || *behind_name != '>')
+    if (inner.len < name.len + 2 || *inner.p != '<' || memcmp(inner.p + 1, name.p, name.len) != 0 ||
+        *behind_name != '>')
         return false;
     const char *text = behind_name + 1, *text_end = memchr(text, '<', (size_t)(end - text));
     if (text_end == NULL || text_end[1] != '/')

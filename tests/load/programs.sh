@@ -1,4 +1,5 @@
 # tests/load/programs.sh - for test_*.sh: a server with accounts, relays, and runs of the generator that are looked at.
+# shellcheck shell=sh disable=SC2034 # it is sourced, and sets what they use
 # Sourced; not a test. LINNET, LINNETCTL, LINNET_LOAD and LINNET_RELAY name the programs.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../integration/server.sh"
@@ -55,11 +56,11 @@ start_relay() { # NAME OPTION...   sets $relay_port
     relay_port=$(sed -n 's/^port //p' "$dir/$name")
 }
 
-# Runs a scenario; the report is in $dir/NAME.json, what it printed in $dir/NAME.
+# Runs a scenario, without warm-up unless one is asked for; the report is in $dir/NAME.json, what it printed in $dir/NAME.
 load() { # NAME ARGUMENT...
     name=$1
     shift
-    "$LINNET_LOAD" "$@" --quiet --json "$dir/$name.json" >"$dir/$name" 2>&1
+    "$LINNET_LOAD" --warmup 0 "$@" --quiet --json "$dir/$name.json" >"$dir/$name" 2>&1
 }
 
 passes() { # NAME ARGUMENT...

@@ -231,7 +231,8 @@ static void close_everything(struct run *r)
     while (r->laters != NULL)
         end_later(r->laters);
     uv_close((uv_handle_t *)&r->tick, NULL);
-    client_pool_close(r->pool);
+    if (r->pool != NULL)
+        client_pool_close(r->pool);
     (void)uv_run(r->load.loop, UV_RUN_DEFAULT);
     client_pool_free(&r->pool);
     histogram_free(&r->load.latency);
@@ -247,6 +248,8 @@ static bool open_run(struct run *r)
         .context = r,
     };
 
+    (void)uv_timer_init(r->load.loop, &r->tick);
+    r->tick.data = r;
     r->pool = client_pool_new(r->load.loop, &settings);
     if (r->pool == NULL)
         return false;
@@ -259,8 +262,6 @@ static bool open_run(struct run *r)
         fprintf(stderr, "linnet_load: %s: %s\n", keys, strerror(errno));
         return false;
     }
-    (void)uv_timer_init(r->load.loop, &r->tick);
-    r->tick.data = r;
     (void)uv_timer_start(&r->tick, on_tick, TICK_MS, TICK_MS);
     return true;
 }
@@ -271,8 +272,10 @@ int run_scenario(const struct scenario *s, const struct options *o, uint32_t n_c
     const struct report_group *extra = NULL;
     size_t n_extra = 0;
 
-    if (!open_run(&r))
+    if (!open_run(&r)) {
+        close_everything(&r);
         return RUN_CANNOT_BEGIN;
+    }
     r.progress.quiet = o->quiet;
     lead(&r);
     finish(&r, &extra, &n_extra);

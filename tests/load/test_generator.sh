@@ -20,14 +20,14 @@ done
 # These wait for what never comes, so they go on beside the others.
 start_relay dropping --drop-every 100
 is_refused '"lost":[1-9][0-9]*,"duplicated":0,"out_of_order":0' loss_is_found chat --relay --port "$relay_port" --pairs 2 \
-    --window 16 --seconds 0.3 --warmup 0 &
+    --window 16 --seconds 0.3 &
 loss=$!
 start_relay repeating --repeat-every 100
 is_refused '"lost":0,"duplicated":[1-9][0-9]*,"out_of_order":0' a_repetition_is_found chat --relay --port "$relay_port" \
-    --pairs 2 --rate 2000 --seconds 0.3 --warmup 0
+    --pairs 2 --rate 2000 --seconds 0.3
 start_relay swapping --swap-every 100
 is_refused '"lost":0,"duplicated":0,"out_of_order":[1-9]' a_swap_is_found chat --relay --port "$relay_port" --pairs 2 \
-    --window 16 --seconds 0.3 --warmup 0
+    --window 16 --seconds 0.3
 
 start_relay good
 passes chat_with_the_relay chat --relay --port "$relay_port" --pairs 10 --window 4 --seconds 0.2 --warmup 0.1
@@ -46,16 +46,16 @@ chat="chat --port $port --pairs 10 --seconds 0.2 --warmup 0.1"
 }
 passes chat_over_direct_tls chat --port "$tls_port" --security direct --pairs 10 --seconds 0.2 --warmup 0.1
 
-passes login_and_again login --port "$port" --users 24 --concurrency 5 --keys "$dir/keys"
+passes login_and_again login --warmup 1 --port "$port" --users 24 --concurrency 5 --keys "$dir/keys"
 has login_and_again '"users":24,.*"count":24,'
 [ "$(wc -l <"$dir/keys")" = 24 ] || fail "the keys of 24 users were to be kept: $(cat "$dir/keys")"
-passes login_with_kept_keys login --port "$port" --users 26 --first 0 --warmup 0 --keys "$dir/keys"
+passes login_with_kept_keys login --port "$port" --users 26 --keys "$dir/keys"
 [ "$(wc -l <"$dir/keys")" = 26 ] || fail "the keys of two more users were to be added: $(cat "$dir/keys")"
 passes login_by_sha_256 login --port "$port" --first 24 --users 2 --mechanism SCRAM-SHA-256
 passes login_by_password login --port "$port" --users 4 --mechanism PLAIN --security starttls
-passes login_with_resumption login --port "$tls_port" --users 4 --security direct --resume
+passes login_with_resumption login --warmup 1 --port "$tls_port" --users 4 --security direct --resume
 has login_with_resumption '"tls":{"handshakes":8,"resumed":4}'
-passes idle idle --port "$port" --users 24 --sm --seconds 0.2 --warmup 0 --pid "$server"
+passes idle idle --port "$port" --users 24 --sm --seconds 0.2 --pid "$server"
 has idle '"server":{"cpu_user_s":.*"pss_kib_before":[1-9][0-9]*,"pss_kib_after":[1-9]'
 
 is_refused 'user3[01], authenticating: <failure' a_refused_login_is_told idle --port "$port" --first 30 --users 2
