@@ -79,7 +79,8 @@ SSL *tls_new(struct tls_context *t, const char *domain, SSL_SESSION *session)
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl, bio, bio);
     SSL_set_connect_state(ssl);
-    (void)SSL_set_tlsext_host_name(ssl, domain);
+    /* SSL_set_tlsext_host_name() casts const away, which clang notices. The name is copied. */
+    (void)SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)domain);
     if (session != NULL)
         (void)SSL_set_session(ssl, session);
     return ssl;
