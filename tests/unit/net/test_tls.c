@@ -370,6 +370,14 @@ static void check_partial_reads(struct fixture *f, int version)
     assert_int_equal(tls_read(p.server, &plain, 1000), TLS_READY);
     assert_true(str_is(buf_str(&plain), "01234567890123456789012345678901234567890123456789"));
     assert_false(tls_has_pending(p.server));
+    /* Less than a header, and then all the rest: one reading is enough. */
+    buf_clear(&plain);
+    assert_int_equal(mbedtls_ssl_write(&p.c.ssl, (const unsigned char *)"0123456789", 10), 10);
+    assert_int_equal(tls_feed(p.server, str_make(p.c.out.p, 3)), LN_OK);
+    assert_int_equal(tls_read(p.server, &plain, 1000), TLS_READY);
+    assert_int_equal(tls_feed(p.server, str_make(p.c.out.p + 3, p.c.out.len - 3)), LN_OK);
+    assert_int_equal(tls_read(p.server, &plain, 1000), TLS_READY);
+    assert_true(str_is(buf_str(&plain), "0123456789"));
     free(fed);
     buf_deinit(&plain);
     pair_deinit(&p);
@@ -485,6 +493,7 @@ static void both_ends_can_close_after_their_last_bytes(void **state)
 
 static void check_tampered(struct fixture *f, int version)
 {
+    static const struct tls_direction nothing;
     struct pair p;
     struct buf plain = {0};
 
@@ -494,6 +503,8 @@ static void check_tampered(struct fixture *f, int version)
     assert_int_equal(tls_feed(p.server, buf_str(&p.c.out)), LN_OK);
     assert_int_equal(tls_read(p.server, &plain, 1000), TLS_FAILED);
     assert_int_equal(plain.len, 0);
+    assert_memory_equal(&p.server->records.read, &nothing, sizeof(nothing));
+    assert_memory_equal(&p.server->records.write, &nothing, sizeof(nothing));
     assert_false(tls_has_pending(p.server));
     assert_string_not_equal(tls_error_text(p.server), "no error");
     assert_int_equal(tls_write(p.server, STR("x")), LN_E_CLOSED);
