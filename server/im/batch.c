@@ -9,7 +9,7 @@
 #include "server/im/shard.h"
 
 struct entry {
-    struct stanza *st; /* NULL: a receipt */
+    struct stanza *st; /* NULL: a receipt. One reference for all entries in a row that have the same */
     struct jid to;     /* its bytes: in the stanza, or in the batch's arena */
     uint64_t session;
     uint32_t seq;
@@ -61,7 +61,7 @@ static void grow(struct batch *b)
         memcpy(b->entries, b->first, sizeof(b->first));
 }
 
-static struct entry *add(struct worker *w, struct worker *dest)
+static struct batch *open_batch(struct worker *w, struct worker *dest)
 {
     struct batch_link *l = &shard_of(w)->links.to[dest->index];
     struct batch *b = l->open;
@@ -76,6 +76,11 @@ static struct entry *add(struct worker *w, struct worker *dest)
         b->cap = FIRST_ENTRIES;
         l->open = b;
     }
+    return b;
+}
+
+static struct entry *add(struct batch *b)
+{
     if (b->n == b->cap)
         grow(b);
     return &b->entries[b->n++];
@@ -86,23 +91,30 @@ size_t batch_cost(const struct stanza *st)
     return ENTRY_COST + st->root->outer.len;
 }
 
-void batch_deliver(struct worker *w, struct worker *dest, struct stanza *own_st, const struct jid *to, bool is_copied)
+void batch_deliver(struct worker *w, struct worker *dest, struct stanza *own_st)
 {
-    struct entry *e = add(w, dest);
-    struct batch *b = shard_of(w)->links.to[dest->index].open;
+    struct batch *b = open_batch(w, dest);
 
-    *e = (struct entry){.st = own_st, .to = *to};
-    if (is_copied) {
-        if (b->addresses == NULL)
-            b->addresses = arena_new(1024);
-        e->to.full = arena_copy(b->addresses, to->full);
-    }
+    *add(b) = (struct entry){.st = own_st, .to = own_st->to};
     b->bytes += batch_cost(own_st);
+}
+
+void batch_deliver_copy(struct worker *w, struct worker *dest, struct stanza *st, const struct jid *to)
+{
+    struct batch *b = open_batch(w, dest);
+    bool is_next_copy = b->n > 0 && b->entries[b->n - 1].st == st;
+    struct entry *e = add(b);
+
+    *e = (struct entry){.st = is_next_copy ? st : stanza_ref(st), .to = *to};
+    if (b->addresses == NULL)
+        b->addresses = arena_new(1024);
+    e->to.full = arena_copy(b->addresses, to->full);
+    b->bytes += batch_cost(st);
 }
 
 void batch_settled(struct worker *w, struct worker *dest, uint64_t session, uint32_t seq)
 {
-    *add(w, dest) = (struct entry){.session = session, .seq = seq};
+    *add(open_batch(w, dest)) = (struct entry){.session = session, .seq = seq};
 }
 
 static void run_batch(struct task *own_task);
@@ -211,7 +223,8 @@ static void run_batch(struct task *own_task)
             continue;
         }
         router_deliver_local(w, e->st, &e->to);
-        stanza_unref(&e->st);
+        if (i + 1 == b->n || b->entries[i + 1].st != e->st) /* the last of those that share a reference */
+            stanza_unref(&e->st);
     }
     if (shard->storage_pending > STORAGE_HIGH_BYTES)
         shard->links.to[b->from->index].owed_back += (int64_t)b->bytes;

@@ -23,7 +23,8 @@ enum {
     STORAGE_LOW_BYTES = 2 * 1024 * 1024,
 };
 
-/* From one worker to one other. */
+/* From one worker to one other. Sources and destinations write to `in_flight` all the time, so two of these must not
+ * meet in one line of a cache. */
 struct batch_link {
     struct batch *open;        /* [source] of this turn */
     struct session **held;     /* [source] clients that wait for it; each under a reference */
@@ -31,6 +32,7 @@ struct batch_link {
     _Atomic int64_t in_flight; /* [source adds, destination subtracts] bytes */
     _Atomic bool is_awaited;   /* somebody is held: the destination wakes the source when it has caught up */
     int64_t owed_back;         /* [destination side, indexed by source] bytes not given back yet: storage is behind */
+    char apart[72];
 };
 
 struct batch_links {
@@ -41,9 +43,11 @@ struct batch_links {
 void batch_links_init(struct batch_links *links, unsigned n_workers);
 void batch_links_deinit(struct batch_links *links);
 
-/* [worker] For the account or resource `to`, which lives on `dest`, another worker. `is_copied`: `to` is copied into
- * the batch; otherwise it must lie in the stanza's own arena. Takes the caller's reference. */
-void batch_deliver(struct worker *w, struct worker *dest, struct stanza *own_st, const struct jid *to, bool is_copied);
+/* [worker] For the account or resource st->to, which lives on `dest`, another worker. Takes the caller's reference. */
+void batch_deliver(struct worker *w, struct worker *dest, struct stanza *own_st);
+/* [worker] One of several copies of `st`, for `to`, which is copied. Copies that follow each other share one reference:
+ * a broadcast to a thousand contacts must not count a thousand times on one word that all workers write to. */
+void batch_deliver_copy(struct worker *w, struct worker *dest, struct stanza *st, const struct jid *to);
 /* [worker] For im/receipt.c: stanza number `seq` of the session is settled. */
 void batch_settled(struct worker *w, struct worker *dest, uint64_t session, uint32_t seq);
 /* [worker] Posts what was gathered. */

@@ -301,8 +301,10 @@ static struct worker *route(struct worker *w, struct stanza **st, const struct j
         deliver_to_host(w, *st, to);
     else if ((home = server_home_of(w->server, jid_bare(to))) == w)
         router_deliver_local(w, *st, to);
+    else if (!is_own)
+        batch_deliver_copy(w, home, *st, to);
     else
-        batch_deliver(w, home, is_own ? *st : stanza_ref(*st), to, !is_own);
+        batch_deliver(w, home, *st);
     if (home != w && is_own)
         *st = NULL;
     return home;

@@ -82,9 +82,12 @@ struct worker {
     unsigned index;
     uv_thread_t thread;
     bool is_started;
+    char apart_from_start[64]; /* what different threads write does not meet in one line of a cache */
     /* [any] */
     struct mpsc_queue inbox;
     struct wakeup wakeup;
+    char apart_from_any[64];
+    /* [worker], read by anyone */
     struct worker_counters counters;
     /* [worker] */
     uv_loop_t loop;

@@ -153,9 +153,29 @@ static void send_to(unsigned dest, const char *to, size_t bytes)
         buf_append_char(&b, 'x');
     buf_append_cstr(&b, "</body></message>");
     st = stanza_from_bytes(buf_str(&b));
-    batch_deliver(world.workers[0], world.workers[dest], stanza_ref(st), &jid, true);
+    batch_deliver_copy(world.workers[0], world.workers[dest], st, &jid);
     stanza_unref(&st);
     buf_deinit(&b);
+}
+
+static void copies_of_a_stanza_in_a_row_share_a_reference(void **state)
+{
+    struct stanza *st = stanza_from_bytes(STR("<presence/>")), *other = stanza_from_bytes(STR("<presence/>"));
+    struct jid a = jid_view(STR("a@h")), b = jid_view(STR("b@h"));
+
+    (void)state;
+    batch_deliver_copy(world.workers[0], world.workers[1], st, &a);
+    batch_deliver_copy(world.workers[0], world.workers[1], st, &b);
+    batch_deliver_copy(world.workers[0], world.workers[1], other, &a);
+    batch_deliver_copy(world.workers[0], world.workers[1], st, &a);
+    assert_int_equal(atomic_load(&st->refs), 3);
+    assert_int_equal(atomic_load(&other->refs), 2);
+    batch_post_all(world.workers[0]);
+    run(1);
+    assert_int_equal(atomic_load(&st->refs), 1);
+    assert_int_equal(atomic_load(&other->refs), 1);
+    stanza_unref(&st);
+    stanza_unref(&other);
 }
 
 static void hold_if_behind(unsigned dest)
@@ -268,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_one_turn_has_for_a_worker_is_posted_at_once_and_in_order),
+        TEST(copies_of_a_stanza_in_a_row_share_a_reference),
         TEST(receipts_travel_with_the_stanzas),
         TEST(a_client_is_held_while_its_destination_is_behind),
         TEST(a_client_held_for_two_is_held_again_when_only_one_has_caught_up),
