@@ -160,7 +160,7 @@ static void send_to(unsigned dest, const char *to, size_t bytes)
 
 static void copies_of_a_stanza_in_a_row_share_a_reference(void **state)
 {
-    struct stanza *st = stanza_from_bytes(STR("<presence/>")), *other = stanza_from_bytes(STR("<presence/>"));
+    struct stanza *st = stanza_from_bytes(STR("<message/>")), *other = stanza_from_bytes(STR("<message/>"));
     struct jid a = jid_view(STR("a@h")), b = jid_view(STR("b@h"));
 
     (void)state;
