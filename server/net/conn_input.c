@@ -154,7 +154,7 @@ static void submit_handshake(struct conn *c)
     conn_hold(c, CONN_HOLD_TLS);
     if (pool_submit(c->w->server->pool, &h->job) != LN_OK) {
         free(h);
-        conn_mark_lost(c, CONN_REFUSED); /* whoever begins does not wait for nothing; who has begun is not sent away */
+        conn_mark_lost(c, CONN_REFUSED); /* at once: better than a wait that ends in a time-out */
         return;
     }
     c->has_begun_handshake = true;

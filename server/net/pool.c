@@ -7,10 +7,11 @@
 #include <unistd.h>
 #include <uv.h>
 
-/* On Linux a nice value belongs to the thread. At the lowest one a thread is taken from the processor as soon as a loop
- * has something to do (docs/performance.md), yet gets its share of 1.5 % when the loops never rest. SCHED_IDLE, at
- * 0.3 %, was measured to be no better for messages. */
-enum { POOL_NICE = 19 };
+/* How much nicer than the loops the threads are; on Linux a nice value belongs to the thread. With 10 they leave the
+ * processor soon enough that a loop's 99th percentile does not feel them, and have a tenth of it when the loops never
+ * rest, so that somebody can log in. With 5 loops waited for milliseconds; 19 and SCHED_IDLE were hardly better for
+ * messages, and left logins next to nothing. */
+enum { POOL_NICER_BY = 10 };
 
 /* So that passwords, which may come without a handshake, cannot keep handshakes from ever beginning. */
 enum { BEGUN_IN_A_ROW = 8 };
@@ -140,7 +141,7 @@ static void thread_main(void *arg)
     bool is_last_round;
 
     (void)pthread_setname_np(pthread_self(), "pool");
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), POOL_NICE);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + POOL_NICER_BY);
     do {
         uv_sem_wait(&t->wake);
         /* Looked at first: what was submitted before pool_free() is in the inbox by then. */

@@ -1,8 +1,8 @@
 /* server/net/pool.h - threads for work that would hold a worker's loop up.
  *
- * TLS handshakes and password hashing take milliseconds; here they run at the lowest priority, and answer as a task in
- * the worker's inbox. What nobody waits for in vain yet, the beginning of a handshake, goes behind what was begun: in a
- * storm of logins some are done soon, instead of all at its end.
+ * TLS handshakes and password hashing take milliseconds; here they run at a lower priority, and answer as a task in
+ * the worker's inbox. The beginning of a handshake goes behind what was begun before: in a storm of logins some are
+ * done soon, instead of all at its end.
  *
  * How much may wait is bounded by kind. Submitting takes no lock: each thread has an inbox of its own, and the one with
  * the least waiting gets the job. */

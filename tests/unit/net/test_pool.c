@@ -275,7 +275,7 @@ static void look_at_nice(struct pool_job *job)
     container_of(job, struct nice_job, job)->nice = getpriority(PRIO_PROCESS, (id_t)gettid());
 }
 
-static void the_threads_have_the_lowest_priority_and_only_they(void **state)
+static void the_threads_give_way_to_all_others(void **state)
 {
     struct inbox in;
     struct pool *p = pool_new(1, 1);
@@ -287,7 +287,7 @@ static void the_threads_have_the_lowest_priority_and_only_they(void **state)
     j.job.reply_to = &in.executor;
     assert_int_equal(pool_submit(p, &j.job), LN_OK);
     inbox_run_until(&in, 1);
-    assert_int_equal(j.nice, 19);
+    assert_true(j.nice > before || before == 19);
     assert_int_equal(getpriority(PRIO_PROCESS, (id_t)gettid()), before);
     pool_free(&p);
     uv_sem_destroy(&in.wake);
@@ -400,7 +400,7 @@ int main(void)
         cmocka_unit_test(kinds_have_limits_of_their_own_and_refusals_are_counted),
         cmocka_unit_test(what_was_begun_goes_before_what_begins),
         cmocka_unit_test(handshakes_begin_however_many_passwords_come),
-        cmocka_unit_test(the_threads_have_the_lowest_priority_and_only_they),
+        cmocka_unit_test(the_threads_give_way_to_all_others),
         cmocka_unit_test(a_long_job_does_not_keep_others_from_idle_threads),
         cmocka_unit_test(freeing_the_pool_finishes_what_was_submitted),
         cmocka_unit_test(submitters_on_several_threads_lose_no_job),
