@@ -48,7 +48,7 @@ static const struct row {
     {"keys", "FILE", KIND_TEXT, AT(keys_path), .is_kept_out = true,
      .help = "SCRAM keys are kept in FILE, so that the next run does not derive them again"},
     {"sources", "N", KIND_UINT, AT(sources), NULL, 0, 250, "0",
-     .help = "connect from 127.0.0.1 to 127.0.0.N; 0: one for each 20000 connections"},
+     .help = "connect from 127.0.0.1 to 127.0.0.N; 0: one for each 5000 connections"},
 
     {.help = "The load"},
     {"pairs", "N", KIND_UINT, AT(pairs), NULL, 1, 500000, "50", .help = "chat: pairs of a sender and a receiver"},
