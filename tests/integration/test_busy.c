@@ -63,11 +63,11 @@ static void send_client_hello(struct raw *r)
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     SSL *ssl = SSL_new(ctx);
     BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
-    char *hello;
+    char sni[] = DOMAIN, *hello;
     long len;
 
     SSL_set_bio(ssl, in, out);
-    SSL_set_tlsext_host_name(ssl, DOMAIN);
+    SSL_set_tlsext_host_name(ssl, sni);
     assert_int_equal(SSL_get_error(ssl, SSL_connect(ssl)), SSL_ERROR_WANT_READ);
     len = BIO_get_mem_data(out, &hello);
     assert_true(len > 0 && raw_send_bytes(r, hello, (size_t)len));
