@@ -86,6 +86,7 @@ static void refuse_count(struct session *s, uint64_t h)
 
 static void on_answer(struct session *s, const struct xml_element *e)
 {
+    bool has_more;
     uint64_t h;
 
     if (!s->client_acks || !str_to_u64(xml_attr(e, "h", NULL), UINT32_MAX, &h)) {
@@ -97,10 +98,13 @@ static void on_answer(struct session *s, const struct xml_element *e)
         refuse_count(s, h);
         return;
     }
+    has_more = s->acked_count != (uint32_t)h;
     s->acked_count = (uint32_t)h;
     s->ack_requested = false;
     ledger_on_ack(s);
-    request_ack(s);
+    /* One that says what it said before is asked again with the next stanza: at once, it would be asked without end. */
+    if (has_more)
+        request_ack(s);
 }
 
 static enum verdict on_features(struct hook_event *e)
