@@ -240,10 +240,8 @@ static void a_client_that_has_nothing_new_to_acknowledge_is_asked_again_with_the
     client_send(romeo, "<message to='%s' type='chat'><body>1</body></message>", juliet->jid);
     raw_skip_to(juliet, "r[@xmlns='" NS_SM "']");
     raw_send(juliet, "<a xmlns='" NS_SM "' h='0'/>");
-    raw_expect_quiet(juliet); /* no question, which would have the same answer, without end */
-    client_send(romeo, "<message to='%s' type='chat'><body>2</body></message>", juliet->jid);
-    raw_expect(juliet, "message");
-    raw_expect(juliet, "r[@xmlns='" NS_SM "']");
+    raw_expect_quiet(juliet);                    /* no question, which would have the same answer, without end */
+    raw_expect(juliet, "r[@xmlns='" NS_SM "']"); /* it comes behind the answer to our own */
     raw_free(&juliet);
 }
 
