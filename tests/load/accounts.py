@@ -4,6 +4,8 @@ passwords and all of them hold keys of the same cost.
 
   accounts.py make FILE COUNT          user0 ... with the passwords pass0 ..., one a line: name, tab, keys as RFC 5803 has
                                        them (SCRAM-SHA-1, 4096 iterations). A file that has some already is continued.
+                                       Beside it goes FILE.keys, the clients' side of the same: what linnet_load takes
+                                       with --keys, so that it has nothing to derive.
   accounts.py linnet FILE COUNT        the list that `linnetctl import` takes, on standard output
   accounts.py ejabberd FILE COUNT      Erlang terms: the records of its table `passwd`, on standard output
   accounts.py prosody FILE COUNT DIR   Prosody's files, in its folder of accounts
@@ -27,24 +29,38 @@ def base64_of(data):
     return base64.b64encode(data).decode()
 
 
-def line_of(number):
+def lines_of(number):
+    """What the server and what the client is given."""
     salt = base64_of(os.urandom(12)).encode()  # text, as Prosody keeps it
     salted = hashlib.pbkdf2_hmac("sha1", b"pass%d" % number, salt, ITERATIONS)
-    stored = hashlib.sha1(hmac.digest(salted, b"Client Key", "sha1")).digest()
+    client = hmac.digest(salted, b"Client Key", "sha1")
+    stored = hashlib.sha1(client).digest()
     server = hmac.digest(salted, b"Server Key", "sha1")
-    return f"user{number}\tSCRAM-SHA-1${ITERATIONS}:{base64_of(salt)}${base64_of(stored)}:{base64_of(server)}\n"
+    keys = " ".join(key.ljust(32, b"\0").hex() for key in (client, stored, server))
+    return (f"user{number}\tSCRAM-SHA-1${ITERATIONS}:{base64_of(salt)}${base64_of(stored)}:{base64_of(server)}\n",
+            f"user{number} SCRAM-SHA-1 {ITERATIONS} {base64_of(salt)} {keys}\n")
+
+
+def line_count(path):
+    """0 also if the last one is not whole, as when making them was broken off."""
+    if not os.path.exists(path):
+        return 0
+    with open(path) as f:
+        lines = f.readlines()
+    return len(lines) if lines and lines[-1].endswith("\n") else 0
 
 
 def make(path, count):
-    have = 0
-    if os.path.exists(path):
-        with open(path) as f:
-            have = sum(1 for _ in f)
+    have = line_count(path)
+    mode = "a" if line_count(path + ".keys") == have else "w"
+    if mode == "w":
+        have = 0
     if have >= count:
         return
-    with multiprocessing.Pool() as pool, open(path, "a") as f:
-        for line in pool.imap(line_of, range(have, count), chunksize=100):
-            f.write(line)
+    with multiprocessing.Pool() as pool, open(path, mode) as servers, open(path + ".keys", mode) as clients:
+        for server, client in pool.imap(lines_of, range(have, count), chunksize=100):
+            servers.write(server)
+            clients.write(client)
 
 
 def accounts(path, count):

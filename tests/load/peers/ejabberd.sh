@@ -23,6 +23,7 @@ auth_method: mnesia
 auth_password_format: scram
 disable_sasl_mechanisms: [ "digest-md5", "x-oauth2" ]
 s2s_access: none
+cache_size: 100000
 acl: { everybody: { user_regexp: "" } }
 access_rules: { everybody: { allow: everybody } }
 shaper_rules:
