@@ -63,27 +63,34 @@ void session_unref(struct session **own_s)
     free(s);
 }
 
+static char *put(char *at, struct str s)
+{
+    if (s.len > 0)
+        memcpy(at, s.p, s.len);
+    return at + s.len;
+}
+
 void session_set_names(struct session *s, struct str username, struct str host, struct str resource)
 {
-    struct buf b = {0};
-    char *old = s->names;
+    size_t len = username.len + (username.len > 0) + host.len + (resource.len > 0) + resource.len;
+    char *names = mem_alloc(len + 1), *at = names, *old = s->names;
 
     if (username.len > 0) {
-        buf_append_str(&b, username);
-        buf_append_char(&b, '@');
+        at = put(at, username);
+        *at++ = '@';
     }
-    buf_append_str(&b, host);
+    s->host = str_make(at, host.len);
+    at = put(at, host);
     if (resource.len > 0) {
-        buf_append_char(&b, '/');
-        buf_append_str(&b, resource);
+        *at++ = '/';
+        s->resource = str_make(at, resource.len);
+        at = put(at, resource);
+    } else {
+        s->resource = str_make(NULL, 0);
     }
-    size_t len, skip = username.len > 0 ? username.len + 1 : 0;
-
-    s->names = buf_take(&b, &len);
-    s->username = str_make(s->names, username.len);
-    s->host = str_make(s->names + skip, host.len);
-    s->resource = resource.len > 0 ? str_make(s->names + skip + host.len + 1, resource.len) : str_make(NULL, 0);
-    s->jid = jid_view(str_make(s->names, len));
+    s->names = names;
+    s->username = str_make(names, username.len);
+    s->jid = jid_view(str_make(names, len));
     s->full_jid = resource.len > 0 ? s->jid.full : str_make(NULL, 0);
     free(old); /* last: the arguments may lie in it */
 }
