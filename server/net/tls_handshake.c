@@ -142,6 +142,19 @@ static int take_over(struct tls *t)
     return is_ok ? 0 : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 }
 
+/* What the library does not ask when it resumes a session. */
+static bool may_resume(const struct tls *t)
+{
+    const struct tls_handshake *h = t->handshake;
+
+    /* A name that came after the ticket asked for another certificate than the session was made with. */
+    if (h->resumed != t->entry)
+        return false;
+    /* RFC 7627 section 5.3: all sessions of TLS 1.2 that have a ticket had the extension. */
+    return h->resumed_is_1_3 == h->transcript.is_1_3 &&
+           (h->transcript.is_1_3 || h->transcript.has_extended_master_secret);
+}
+
 /* ---- steps ---- */
 
 static void begin(struct tls *t)
@@ -174,8 +187,7 @@ enum tls_state tls_handshake(struct tls *t)
     if (ret != 0)
         return fail(t, ret, t->out.len > sent_before);
     t->is_resumed = h->transcript.is_resumed;
-    /* A name that came after the ticket asked for another certificate than the session was made with. */
-    if (t->is_resumed && h->resumed != t->entry)
+    if (t->is_resumed && !may_resume(t))
         return fail(t, MBEDTLS_ERR_SSL_BAD_INPUT_DATA, false);
     ret = take_over(t);
     if (ret != 0)

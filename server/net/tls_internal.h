@@ -59,6 +59,7 @@ struct tls_handshake {
     struct tls_transcript transcript;
     struct tls_secrets secrets;
     const struct tls_entry *resumed; /* the host when a ticket was taken: its session began with the same certificate */
+    bool resumed_is_1_3;             /* the version of that session */
 };
 
 struct tls_bindings {

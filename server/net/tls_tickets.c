@@ -12,7 +12,10 @@
  *
  * Tickets carry the time they were made and the certificate their session began with. mbedTLS leaves a session's age to
  * whoever stores it, and a client that resumes binds its channel to the certificate it saw then: once the certificate
- * has been replaced, the ticket is not taken and a full handshake shows the new one. */
+ * has been replaced, the ticket is not taken and a full handshake shows the new one.
+ *
+ * The session, as mbedTLS writes it, has a byte before it that tells TLS 1.3 from 1.2: 3.6 would resume a session of
+ * 1.3 in a handshake of 1.2, whose master secret it takes for zeros. */
 enum { NAME_LEN = 16, NONCE_LEN = 12, TIME_LEN = 8, TAG_LEN = 16, KEY_LEN = 32 };
 enum { SEALED_AT = NAME_LEN + NONCE_LEN };
 enum { LIFETIME_MAX_S = 7 * 24 * 3600 }; /* RFC 8446 section 4.6.1 */
@@ -169,16 +172,23 @@ int tls_tickets_write(void *tickets, const mbedtls_ssl_session *session, unsigne
                       size_t *ret_len, uint32_t *ret_lifetime)
 {
     struct tls_tickets *t = tickets;
-    size_t room = (size_t)(end - start), body_len;
+    const struct tls *conn = tls_current();
+    const struct tls_transcript *transcript = &conn->handshake->transcript;
+    unsigned char *body = start + TLS_TICKET_BEFORE;
+    size_t room = (size_t)(end - start), session_len;
 
-    if (room < TLS_TICKET_BEFORE + TLS_TICKET_AFTER)
+    *ret_len = *ret_lifetime = 0; /* in TLS 1.2 the library sends both even when there is no ticket */
+    /* RFC 7627 section 5.3: such a session must not go on as if it had the extension, and is better not resumed. */
+    if (!transcript->is_1_3 && !transcript->has_extended_master_secret)
+        return MBEDTLS_ERR_SSL_BAD_INPUT_DATA;
+    if (room < TLS_TICKET_BEFORE + 1 + TLS_TICKET_AFTER)
         return MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
-    if (mbedtls_ssl_session_save(session, start + TLS_TICKET_BEFORE, room - TLS_TICKET_BEFORE - TLS_TICKET_AFTER,
-                                 &body_len) != 0)
+    body[0] = transcript->is_1_3;
+    if (mbedtls_ssl_session_save(session, body + 1, room - TLS_TICKET_BEFORE - 1 - TLS_TICKET_AFTER, &session_len) != 0)
         return MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
-    if (!tls_ticket_seal(t, now_s(), tls_current()->entry->fingerprint, start + TLS_TICKET_BEFORE, body_len))
+    if (!tls_ticket_seal(t, now_s(), conn->entry->fingerprint, body, 1 + session_len))
         return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
-    *ret_len = TLS_TICKET_BEFORE + body_len + TLS_TICKET_AFTER;
+    *ret_len = TLS_TICKET_BEFORE + 1 + session_len + TLS_TICKET_AFTER;
     *ret_lifetime = t->lifetime_s;
     return 0;
 }
@@ -197,8 +207,9 @@ int tls_tickets_parse(void *tickets, mbedtls_ssl_session *session, unsigned char
      */
     if (memcmp(conn->entry->fingerprint, fingerprint, TLS_FINGERPRINT_LEN) != 0)
         return MBEDTLS_ERR_SSL_INVALID_MAC;
-    if (mbedtls_ssl_session_load(session, body, body_len) != 0)
+    if (body_len == 0 || mbedtls_ssl_session_load(session, body + 1, body_len - 1) != 0)
         return MBEDTLS_ERR_SSL_INVALID_MAC;
     conn->handshake->resumed = conn->entry;
+    conn->handshake->resumed_is_1_3 = body[0] == 1;
     return 0;
 }

@@ -221,6 +221,69 @@ static void a_session_is_not_resumed_under_another_hosts_name(void **state)
     mbedtls_ssl_session_free(&session);
 }
 
+/* RFC 7627 section 5.3: an attacker between both can make two sessions without it that share their secrets, and would
+ * be found in neither once they were resumed with it. */
+static void a_session_without_the_extended_master_secret_gets_no_ticket(void **state)
+{
+    struct fixture *f = *state;
+    struct client_options o = {.version = TLS_1_2, .sni = "a.example", .no_extended_master_secret = true};
+    struct tls *server = tls_new(f->ctx, false, STR(""));
+    mbedtls_ssl_session session;
+    struct client c;
+
+    client_init(&c, o);
+    assert_int_equal(join(&c, server, 0), TLS_READY);
+    assert_int_equal(c.result, 0);
+    client_take_session(&c, server, &session);
+    assert_false(connect_once(f->ctx, TLS_1_2, "a.example", &session, NULL));
+    mbedtls_ssl_session_free(&session);
+    tls_free(&server);
+    client_deinit(&c);
+}
+
+static void a_session_is_not_resumed_without_the_extended_master_secret_it_had(void **state)
+{
+    struct fixture *f = *state;
+    struct client_options o = {.version = TLS_1_2, .sni = "a.example", .no_extended_master_secret = true};
+    struct tls *server = tls_new(f->ctx, false, STR(""));
+    mbedtls_ssl_session session;
+    struct client c;
+
+    assert_false(connect_once(f->ctx, TLS_1_2, "a.example", NULL, &session));
+    o.resume = &session;
+    client_init(&c, o);
+    assert_int_equal(join(&c, server, 0), TLS_FAILED);
+    mbedtls_ssl_session_free(&session);
+    tls_free(&server);
+    client_deinit(&c);
+}
+
+#if COMPAT_HAS_TLS_1_3
+/* The library would take the master secret for zeros, which anybody knows. */
+static void a_ticket_of_1_3_is_of_no_use_in_1_2(void **state)
+{
+    struct fixture *f = *state;
+    struct tls *server = tls_new(f->ctx, false, STR(""));
+    mbedtls_ssl_session old, new, swap;
+    struct client c;
+
+    assert_false(connect_once(f->ctx, TLS_1_2, "a.example", NULL, &old));
+    assert_false(connect_once(f->ctx, TLS_1_3, "a.example", NULL, &new));
+    swap = old;
+    old.MBEDTLS_PRIVATE(ticket) = new.MBEDTLS_PRIVATE(ticket);
+    old.MBEDTLS_PRIVATE(ticket_len) = new.MBEDTLS_PRIVATE(ticket_len);
+    new.MBEDTLS_PRIVATE(ticket) = swap.MBEDTLS_PRIVATE(ticket);
+    new.MBEDTLS_PRIVATE(ticket_len) = swap.MBEDTLS_PRIVATE(ticket_len);
+    memset(old.MBEDTLS_PRIVATE(master), 0, sizeof(old.MBEDTLS_PRIVATE(master)));
+    client_init(&c, (struct client_options){.version = TLS_1_2, .sni = "a.example", .resume = &old});
+    assert_int_equal(join(&c, server, 0), TLS_FAILED);
+    mbedtls_ssl_session_free(&old);
+    mbedtls_ssl_session_free(&new);
+    tls_free(&server);
+    client_deinit(&c);
+}
+#endif
+
 static void check_other_server(struct fixture *f, int version)
 {
     struct tls_tickets *tickets = tls_tickets_new(3600);
@@ -321,6 +384,11 @@ int main(void)
         cmocka_unit_test(a_session_survives_a_reload),
         cmocka_unit_test(a_new_certificate_is_shown_rather_than_a_session_resumed),
         cmocka_unit_test(a_session_is_not_resumed_under_another_hosts_name),
+        cmocka_unit_test(a_session_without_the_extended_master_secret_gets_no_ticket),
+        cmocka_unit_test(a_session_is_not_resumed_without_the_extended_master_secret_it_had),
+#if COMPAT_HAS_TLS_1_3
+        cmocka_unit_test(a_ticket_of_1_3_is_of_no_use_in_1_2),
+#endif
         cmocka_unit_test(tickets_of_other_keys_lead_to_a_full_handshake),
         cmocka_unit_test(sessions_are_resumed_on_any_thread),
     };
