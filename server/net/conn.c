@@ -212,6 +212,15 @@ bool conn_has_nobody_to_write_to(const struct conn *c)
     return c->lost != 0 && c->lost != CONN_EOF + 1 && c->lost != CONN_TLS_FAILED + 1;
 }
 
+/* A peer that said goodbye first is told that nothing was cut off, too (RFC 5246 section 7.2.1). After a failure both
+ * calls do nothing. */
+static void end_records(struct conn *c)
+{
+    (void)tls_write(c->tls, buf_str(&c->out));
+    buf_clear(&c->out);
+    tls_shutdown(c->tls);
+}
+
 void conn_close(struct conn **own_c)
 {
     struct conn *c = *own_c;
@@ -229,12 +238,8 @@ void conn_close(struct conn **own_c)
         conn_end_now(c);
         return;
     }
-    if (c->is_secured && c->lost == 0 && c->out.len > 0) {
-        (void)tls_write(c->tls, buf_str(&c->out));
-        buf_clear(&c->out);
-    }
-    if (c->is_secured && c->lost == 0)
-        tls_shutdown(c->tls);
+    if (c->is_secured)
+        end_records(c);
     c->phase = PHASE_CLOSING;
     c->hold = 0;
     c->last_input_ms = (uint32_t)worker_now_ms(c->w);

@@ -138,10 +138,8 @@ static bool write_some(struct conn *c, struct buf *b)
 static bool write_tls(struct conn *c)
 {
     if (c->is_secured && c->out.len > 0) {
-        if (tls_write(c->tls, buf_str(&c->out)) != LN_OK) {
-            conn_mark_lost(c, CONN_TLS_FAILED);
-            return false;
-        }
+        if (tls_write(c->tls, buf_str(&c->out)) != LN_OK)
+            conn_mark_lost(c, CONN_TLS_FAILED); /* the text is lost; the alert that says so goes out */
         release_out(c->w, &c->out);
     }
     struct buf *records = tls_output(c->tls);

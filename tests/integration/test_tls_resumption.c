@@ -5,6 +5,9 @@
  * before: that is what makes a storm of returning clients cheap. TLS 1.3 is tried where the server has it. */
 #include "raw.h"
 
+#include <openssl/err.h>
+#include <sys/socket.h>
+
 static void no_test(int version)
 {
     print_message("the server has no TLS 1.%d\n", version - TLS1_2_VERSION + 2);
@@ -216,6 +219,63 @@ static void a_stanza_of_many_records_arrives_while_keys_change(void **state)
     with_each_version(*state, check_large);
 }
 
+/* ---- ends ---- */
+
+static void check_answer_to_close_notify(struct harness *h, int version)
+{
+    struct raw *r = enter(h, HARNESS_DIRECT_TLS, version, NULL);
+
+    log_in(r, harness_account(h));
+    raw_shut(r); /* without an end of the stream */
+    raw_expect_eof(r);
+    assert_false(r->is_cut);
+    raw_free(&r);
+}
+
+/* RFC 5246 section 7.2.1: each side learns that nothing was cut off. */
+static void close_notify_is_answered_with_close_notify(void **state)
+{
+    with_each_version(*state, check_answer_to_close_notify);
+}
+
+/* What OpenSSL would send, damaged at its very end, in one packet. */
+static void send_damaged(struct raw *r, const char *first, const char *second)
+{
+    BIO *memory = BIO_new(BIO_s_mem()), *socket = SSL_get_wbio(r->ssl);
+    char *bytes;
+    long len;
+
+    BIO_up_ref(socket);
+    SSL_set0_wbio(r->ssl, memory);
+    assert_true(SSL_write(r->ssl, first, (int)strlen(first)) > 0);
+    assert_true(SSL_write(r->ssl, second, (int)strlen(second)) > 0);
+    len = BIO_get_mem_data(memory, &bytes);
+    bytes[len - 1] ^= 1;
+    assert_int_equal(send(r->fd, bytes, (size_t)len, MSG_NOSIGNAL), len);
+    SSL_set0_wbio(r->ssl, socket);
+}
+
+static void check_damage(struct harness *h, int version)
+{
+    struct raw *r = enter(h, HARNESS_DIRECT_TLS, version, NULL);
+    char text[1000];
+    int n;
+
+    send_damaged(r, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='NONE'/>", " ");
+    ERR_clear_error();
+    do
+        n = SSL_read(r->ssl, text, sizeof(text));
+    while (n > 0);
+    assert_int_equal(SSL_get_error(r->ssl, n), SSL_ERROR_SSL);
+    assert_int_equal(ERR_GET_REASON(ERR_peek_last_error()), SSL_R_SSLV3_ALERT_BAD_RECORD_MAC);
+    raw_free(&r);
+}
+
+static void the_alert_goes_out_though_an_answer_was_waiting(void **state)
+{
+    with_each_version(*state, check_damage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +284,8 @@ int main(void)
         HARNESS_TEST(a_ticket_that_nobody_can_open_costs_a_full_handshake),
         HARNESS_TEST(the_answers_to_one_record_come_in_one_record),
         HARNESS_TEST(a_stanza_of_many_records_arrives_while_keys_change),
+        HARNESS_TEST(close_notify_is_answered_with_close_notify),
+        HARNESS_TEST(the_alert_goes_out_though_an_answer_was_waiting),
     };
 
     return harness_run_tests("tickets and records of TLS", tests, &(struct harness_options){0});
