@@ -61,7 +61,9 @@ const char *tls_alert_name(uint8_t alert)
 void tls_records_init(struct tls_records *r, const struct tls_suite *s, const struct tls_direction *read,
                       const struct tls_direction *write, size_t text_max)
 {
-    *r = (struct tls_records){.suite = s, .read = *read, .write = *write, .blocks_left = blocks_max};
+    *r = (struct tls_records){.suite = s, .blocks_left = blocks_max};
+    r->read = *read; /* not in the initializer: that may lie on the stack first, and stay there */
+    r->write = *write;
     r->text_max = (uint16_t)(text_max < TLS_TEXT_MAX ? text_max : TLS_TEXT_MAX);
 }
 
@@ -319,7 +321,7 @@ static enum tls_records_state on_key_update(struct reading *g, struct str conten
 {
     struct tls_records *r = g->r;
 
-    if (content.len == 0 || r->key_update_len + content.len > sizeof(r->key_update))
+    if (r->key_update_len + content.len > sizeof(r->key_update))
         return fail(g, ALERT_UNEXPECTED_MESSAGE);
     memcpy(r->key_update + r->key_update_len, content.p, content.len);
     r->key_update_len = (uint8_t)(r->key_update_len + content.len);
@@ -344,6 +346,8 @@ static enum tls_records_state take_content(struct reading *g, uint8_t type, stru
 {
     bool is_1_3 = g->r->suite->is_1_3;
 
+    if (content.len == 0 && type != RECORD_TEXT) /* RFC 5246 section 6.2.1, RFC 8446 section 5.4 */
+        return fail(g, ALERT_UNEXPECTED_MESSAGE);
     if (g->r->key_update_len > 0 && type != RECORD_HANDSHAKE) /* RFC 8446 section 5.1: messages are not interleaved */
         return fail(g, ALERT_UNEXPECTED_MESSAGE);
     switch (type) {
@@ -395,7 +399,7 @@ enum tls_records_state tls_records_read(struct tls_records *r, struct str *in, s
         if (state == TLS_RECORDS_FAILED)
             break;
         r->without_text = text->len > before ? 0 : (uint8_t)(r->without_text + 1);
-        if (r->without_text > WITHOUT_TEXT_MAX)
+        if (r->without_text > WITHOUT_TEXT_MAX && state == TLS_RECORDS_OPEN)
             state = fail(&g, ALERT_UNEXPECTED_MESSAGE);
         *in = str_make(in->p + TLS_RECORD_HEADER_LEN + body_len(header),
                        in->len - TLS_RECORD_HEADER_LEN - body_len(header));

@@ -257,6 +257,9 @@ static void connect_and_exchange(struct fixture *f, struct how how, bool is_resu
     assert_int_equal(SSL_session_reused(p.ssl), is_resumed);
     assert_int_equal(tls_is_resumed(p.server), is_resumed);
     assert_string_equal(tls_version_name(p.server), how.version == TLS1_3_VERSION ? "1.3" : "1.2");
+    if (how.sni != NULL && !is_resumed) /* b.example has the RSA key */
+        assert_int_equal(EVP_PKEY_get_base_id(X509_get0_pubkey(SSL_get0_peer_certificate(p.ssl))),
+                         strcmp(how.sni, "b.example") == 0 ? EVP_PKEY_RSA : EVP_PKEY_EC);
     exchange(&p);
     if (ret_ticket != NULL) {
         assert_non_null(p.ticket);
@@ -356,6 +359,34 @@ static void records_that_are_padded_are_understood(void **state)
                              false, NULL);
     else
         skip();
+}
+
+/* ---- who asks for too much ---- */
+
+/* A client that sends text with its hello, as if the ticket allowed that. Whether it is passed over or ends the
+ * connection is the library's choice (RFC 8446 section 4.2.10); as it could be replayed, it is never read. */
+static void text_that_comes_before_the_handshakes_end_is_not_read(void **state)
+{
+    static const char early[] = "<message/>";
+    enum tls_state state_after;
+    SSL_SESSION *ticket;
+    struct peer p;
+    size_t n;
+
+    if (!COMPAT_HAS_TLS_1_3)
+        skip();
+    connect_and_exchange(*state, (struct how){.version = TLS1_3_VERSION}, false, &ticket);
+    assert_int_equal(SSL_SESSION_set_max_early_data(ticket, 16384), 1);
+    peer_init(&p, *state, (struct how){.version = TLS1_3_VERSION, .resume = ticket});
+    assert_int_equal(SSL_write_early_data(p.ssl, early, strlen(early), &n), 1);
+    state_after = shake_hands(&p);
+    assert_int_equal(p.text.len, 0);
+    if (state_after == TLS_READY) {
+        assert_int_equal(SSL_get_early_data_status(p.ssl), SSL_EARLY_DATA_REJECTED);
+        exchange(&p);
+    }
+    SSL_SESSION_free(ticket);
+    peer_deinit(&p);
 }
 
 /* ---- keys that change ---- */
@@ -514,6 +545,7 @@ int main(void)
         cmocka_unit_test(connections_work_without_tickets_too),
         cmocka_unit_test(records_are_as_short_as_the_client_asked_for),
         cmocka_unit_test(records_that_are_padded_are_understood),
+        cmocka_unit_test(text_that_comes_before_the_handshakes_end_is_not_read),
         cmocka_unit_test(keys_may_change_at_any_time_in_both_directions),
         cmocka_unit_test(a_renegotiation_is_refused_and_the_client_told),
         cmocka_unit_test(both_ends_close_in_order),

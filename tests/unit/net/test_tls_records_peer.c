@@ -27,7 +27,8 @@ static void content_that_no_client_may_send_is_refused_by_its_alert(void **state
     check_content(0x1301, 24, "heartbeat", 9, 10);
     check_content(0x1301, 0, "", 0, 10); /* nothing but padding, and no type */
     check_content(0x1301, TEXT, too_much, sizeof(too_much), 22);
-    check_content(0x1301, ALERT, "", 0, 50);
+    check_content(0x1301, ALERT, "", 0, 10);
+    check_content(0xc02b, ALERT, "", 0, 10);
     check_content(0x1301, ALERT, "\1\0\1", 3, 50);
     check_content(0xc02b, ALERT, "\1", 1, 50);
     check_content(0x1301, HANDSHAKE, "", 0, 10);
@@ -130,6 +131,25 @@ static void records_without_text_are_taken_for_a_while_only(void **state)
     check_flood(0x1301, TEXT, "", 0);
     check_flood(0xc02b, ALERT, "\1\132", 2);
     check_flood(0x1301, ALERT, "\1\132", 2);
+}
+
+static void check_close_behind_flood(int suite)
+{
+    struct pair p;
+
+    pair_init(&p, suite);
+    for (int i = 0; i < 32; i++)
+        client_seals(&p, TEXT, "", 0, 0);
+    tls_records_alert(&p.client, TLS_ALERT_CLOSE_NOTIFY, &p.wire);
+    assert_int_equal(server_reads(&p), TLS_RECORDS_CLOSED);
+    assert_int_equal(p.back.len, 0);
+    pair_deinit(&p);
+}
+
+static void a_peer_may_close_when_no_more_empty_records_may_come(void **state)
+{
+    (void)state;
+    for_each_suite(check_close_behind_flood);
 }
 
 /* ---- renegotiation, TLS 1.2 ---- */
@@ -299,6 +319,7 @@ int main(void)
         cmocka_unit_test(close_notify_ends_one_direction),
         cmocka_unit_test(of_the_peers_alerts_the_fatal_ones_end_the_connection),
         cmocka_unit_test(records_without_text_are_taken_for_a_while_only),
+        cmocka_unit_test(a_peer_may_close_when_no_more_empty_records_may_come),
         cmocka_unit_test(a_renegotiation_is_refused_once_and_then_ends_the_connection),
         cmocka_unit_test(a_peer_may_change_its_key_and_ask_us_to),
         cmocka_unit_test(a_key_update_may_come_in_pieces_with_nothing_between),
