@@ -24,6 +24,8 @@ enum hook_point {
     HOOK_STANZA_RECEIVED,
     /* e->session, e->count: so many stanzas were queued for the client. */
     HOOK_STANZA_SENT,
+    /* e->session: every second while a message waits for the client's acknowledgement that was sent a second ago. */
+    HOOK_ACKNOWLEDGEMENT_LATE,
     /* e->account, e->stanza: before it is delivered. STOP: the module took care of it. */
     HOOK_MESSAGE_TO_ACCOUNT,
     /* e->account, e->stanza: no resource could take it, and it is worth keeping (delivery_offline()). STOP: it is kept,

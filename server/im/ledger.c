@@ -299,6 +299,16 @@ static void owe_what_waits(struct session *s)
     }
 }
 
+/* A client may answer a question before it has dealt with what came in front of it. */
+static void remind_if_late(struct session *s)
+{
+    const struct ledger *l = s->ledger;
+    struct hook_event e = {.worker = s->worker, .session = s};
+
+    if (l->first < l->end && worker_now_ms(s->worker) - l->entries[l->first].debt->since_ms >= OWED_AFTER_MS)
+        (void)hooks_run(HOOK_ACKNOWLEDGEMENT_LATE, session_host(s), &e);
+}
+
 static bool is_overdue(const struct session *s)
 {
     const struct ledger *l = s->ledger;
@@ -323,7 +333,9 @@ void ledger_on_second(struct worker *w)
     for (struct session *s = shard->ticking, *next; s != NULL; s = next) {
         next = s->next_tick;
         owe_what_waits(s);
-        if (!s->client_acks)
+        if (s->client_acks)
+            remind_if_late(s);
+        else
             look_at_tcp(s);
         drop_ledger_if_empty(s);
     }

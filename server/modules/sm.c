@@ -3,7 +3,7 @@
  * What the client has is counted by the session and kept account of by im/ledger.h; what the server has taken
  * responsibility for is counted by im/receipt.h. Here is only the conversation about it. Requests to the client are
  * sent as stanzas go out, one at a time: the next one when the last was answered, so there is one for each round trip
- * however much is sent. */
+ * however much is sent. A client that answered too early is asked again a second later. */
 #include "common/xmpp/ns.h"
 #include "server/im/ledger.h"
 #include "server/im/receipt.h"
@@ -102,7 +102,8 @@ static void on_answer(struct session *s, const struct xml_element *e)
     s->acked_count = (uint32_t)h;
     s->ack_requested = false;
     ledger_on_ack(s);
-    /* One that says what it said before is asked again with the next stanza: at once, it would be asked without end. */
+    /* One that says what it said before is asked again with the next stanza, or when a message has waited for a second:
+     * at once, it would be asked without end. */
     if (has_more)
         request_ack(s);
 }
@@ -117,6 +118,12 @@ static enum verdict on_features(struct hook_event *e)
 static enum verdict on_sent(struct hook_event *e)
 {
     e->session->sent_count += e->count;
+    request_ack(e->session);
+    return CONTINUE;
+}
+
+static enum verdict on_late(struct hook_event *e)
+{
     request_ack(e->session);
     return CONTINUE;
 }
@@ -151,6 +158,7 @@ const struct module module_sm = {
         {
             {HOOK_STREAM_FEATURES, PRIORITY_NORMAL, on_features},
             {HOOK_STANZA_SENT, PRIORITY_LAST, on_sent},
+            {HOOK_ACKNOWLEDGEMENT_LATE, PRIORITY_NORMAL, on_late},
             {HOOK_SESSION_CLOSING, PRIORITY_LAST, on_closing},
         },
 };
