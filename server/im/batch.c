@@ -91,18 +91,27 @@ size_t batch_cost(const struct stanza *st)
     return ENTRY_COST + st->root->outer.len;
 }
 
+/* Then the entry before holds a reference for this one, too. */
+static bool has_just_got(const struct batch *b, const struct stanza *st)
+{
+    return b->n > 0 && b->entries[b->n - 1].st == st;
+}
+
 void batch_deliver(struct worker *w, struct worker *dest, struct stanza *own_st)
 {
     struct batch *b = open_batch(w, dest);
+    bool is_one_too_many = has_just_got(b, own_st);
 
     *add(b) = (struct entry){.st = own_st, .to = own_st->to};
     b->bytes += batch_cost(own_st);
+    if (is_one_too_many)
+        stanza_unref(&own_st);
 }
 
 void batch_deliver_copy(struct worker *w, struct worker *dest, struct stanza *st, const struct jid *to)
 {
     struct batch *b = open_batch(w, dest);
-    bool is_next_copy = b->n > 0 && b->entries[b->n - 1].st == st;
+    bool is_next_copy = has_just_got(b, st);
     struct entry *e = add(b);
 
     *e = (struct entry){.st = is_next_copy ? st : stanza_ref(st), .to = *to};

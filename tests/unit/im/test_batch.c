@@ -178,6 +178,24 @@ static void copies_of_a_stanza_in_a_row_share_a_reference(void **state)
     stanza_unref(&other);
 }
 
+static void a_stanza_that_is_given_away_behind_copies_of_itself_keeps_no_reference_too_many(void **state)
+{
+    struct stanza *st = stanza_from_bytes(STR("<message to='a@h'/>"));
+    struct jid b = jid_view(STR("b@h"));
+
+    (void)state;
+    batch_deliver_copy(world.workers[0], world.workers[1], st, &b);
+    batch_deliver(world.workers[0], world.workers[1], stanza_ref(st));
+    batch_deliver(world.workers[0], world.workers[1], stanza_ref(st));
+    batch_deliver_copy(world.workers[0], world.workers[1], st, &b);
+    batch_post_all(world.workers[0]);
+    run(1);
+    assert_int_equal(world.delivered.len, 16);
+    assert_memory_equal(world.delivered.p, "b@h a@h a@h b@h ", 16);
+    assert_int_equal(atomic_load(&st->refs), 1);
+    stanza_unref(&st);
+}
+
 static void hold_if_behind(unsigned dest)
 {
     batch_hold_if_behind(&world.session, world.workers[dest]);
@@ -289,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_one_turn_has_for_a_worker_is_posted_at_once_and_in_order),
         TEST(copies_of_a_stanza_in_a_row_share_a_reference),
+        TEST(a_stanza_that_is_given_away_behind_copies_of_itself_keeps_no_reference_too_many),
         TEST(receipts_travel_with_the_stanzas),
         TEST(a_client_is_held_while_its_destination_is_behind),
         TEST(a_client_held_for_two_is_held_again_when_only_one_has_caught_up),
