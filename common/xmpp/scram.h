@@ -14,8 +14,9 @@ enum {
     SCRAM_SALT_BYTES = 16,
     SCRAM_SALT_MAX = 64,
     SCRAM_NONCE_BYTES = 24,
-    SCRAM_ITERATIONS_MIN = 4096, /* RFC 7677 section 4 */
-    SCRAM_MESSAGE_MAX = 8192,    /* of the client's; room for the longest name, all of it escaped, and an authzid */
+    SCRAM_ITERATIONS_MIN = 4096,    /* RFC 7677 section 4 */
+    SCRAM_ITERATIONS_MAX = 1000000, /* a second or so for each PLAIN login; more would be a mistake */
+    SCRAM_MESSAGE_MAX = 8192,       /* of the client's; room for the longest name, all of it escaped, and an authzid */
 };
 
 /* What is stored for one account and hash instead of the password. */

@@ -144,7 +144,7 @@ static bool parse_iterations(struct str text, uint32_t *ret)
         n = n * 10 + (uint32_t)(text.p[i] - '0');
     }
     *ret = n;
-    return n >= SCRAM_ITERATIONS_MIN;
+    return n >= SCRAM_ITERATIONS_MIN && n <= SCRAM_ITERATIONS_MAX;
 }
 
 /* How many bytes there are; 0: none, too many, or not base64. */

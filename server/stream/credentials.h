@@ -31,8 +31,8 @@ enum ln_err credentials_decode(struct str bytes, struct credentials *ret);
 enum ln_err credentials_derive(struct str password, uint32_t iterations, struct credentials *ret);
 /* [any] Reads keys as other servers hand them over, in the form of RFC 5803, with one space between those of two
  * hashes: "SCRAM-SHA-1$4096:SALT$STOREDKEY:SERVERKEY SCRAM-SHA-256$...", the last three in base64. LN_E_INVALID: not
- * that, a hash that is not known or comes twice, or fewer iterations than SCRAM_ITERATIONS_MIN. The times are the
- * caller's. */
+ * that, a hash that is not known or comes twice, or iterations that are not SCRAM_ITERATIONS_MIN to
+ * SCRAM_ITERATIONS_MAX. The times are the caller's. */
 enum ln_err credentials_parse(struct str text, struct credentials *ret);
 
 #endif
