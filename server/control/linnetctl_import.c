@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 enum {
-    PORTION_BYTES = 8192, /* far below CONTROL_REQUEST_MAX, as what is escaped grows */
+    PORTION_BYTES = 8000, /* below half of CONTROL_REQUEST_MAX, since what is escaped takes twice as much */
     PORTION_ACCOUNTS = (CONTROL_FIELDS_MAX - 2) / 2,
 };
 
@@ -79,7 +79,7 @@ static enum ctl_exit take_line(struct import *im, struct str line, size_t number
 
     if (line.len == 0 || line.p[0] == '#')
         return CTL_DONE;
-    if (tab <= 0 || line.len > 8000) {
+    if (tab <= 0 || line.len > PORTION_BYTES) {
         (void)snprintf(where, sizeof(where), "line %zu", number);
         tell_refusal(im, str_of(where), malformed, strlen(malformed));
         return CTL_DONE;

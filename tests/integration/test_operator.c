@@ -229,6 +229,28 @@ static void lines_that_cannot_be_imported_are_told_and_the_others_are_taken(void
     free(list);
 }
 
+/* Some lines are refused as what they are; none makes a request that is too long, which would end the import. */
+static void lines_that_grow_on_their_way_do_not_keep_those_behind_them_out(void **state)
+{
+    enum { LINES = 60, BACKSLASHES = 264 };
+    struct harness *h = *state;
+    const char *jid = harness_nobody(h);
+    char *path = text_format("%s/growing", h->dir), *output;
+    char backslashes[BACKSLASHES + 1];
+    FILE *list = fopen(path, "w");
+
+    memset(backslashes, '\\', BACKSLASHES);
+    backslashes[BACKSLASHES] = '\0';
+    for (int i = 0; i < LINES; i++)
+        fprintf(list, "%s\t\n", backslashes);
+    fprintf(list, "%s\t" PENCIL_SHA_1 "\n", jid);
+    fclose(list);
+    assert_int_equal(harness_ctl(h, NULL, &output, "import", path), 1);
+    assert_non_null(strstr(output, "1 accounts were made, 60 refused"));
+    free(output);
+    free(path);
+}
+
 static void more_accounts_than_a_request_holds_are_imported(void **state)
 {
     struct harness *h = *state;
@@ -642,6 +664,7 @@ int main(void)
         HARNESS_TEST(accounts_are_made_listed_changed_and_removed),
         HARNESS_TEST(accounts_of_another_server_are_imported_and_log_in_with_their_passwords),
         HARNESS_TEST(lines_that_cannot_be_imported_are_told_and_the_others_are_taken),
+        HARNESS_TEST(lines_that_grow_on_their_way_do_not_keep_those_behind_them_out),
         HARNESS_TEST(more_accounts_than_a_request_holds_are_imported),
         HARNESS_TEST(sessions_show_their_fields_as_they_are_now),
         HARNESS_TEST(a_session_or_a_whole_account_is_kicked),
