@@ -66,11 +66,6 @@ static inline struct str jid_domain(const struct jid *j)
 
     return str_make(j->full.p + skip, j->bare_len - skip);
 }
-/* Empty when there is none. */
-static inline struct str jid_resource(const struct jid *j)
-{
-    return j->full.len > j->bare_len ? str_make(j->full.p + j->bare_len + 1, j->full.len - j->bare_len - 1u) : STR("");
-}
 static inline bool jid_is_bare(const struct jid *j)
 {
     return j->full.len == j->bare_len;

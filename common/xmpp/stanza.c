@@ -175,17 +175,6 @@ void stanza_write_with(struct buf *out, const struct stanza *st, struct str to, 
     xml_copy_content(out, root, extra);
 }
 
-const char *stanza_type_name(enum stanza_type type)
-{
-    if (type == TYPE_NORMAL)
-        return NULL;
-    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-        if (types[i].type == type)
-            return types[i].name.p;
-    }
-    return NULL;
-}
-
 const char *stanza_kind_name(enum stanza_kind kind)
 {
     return kind == STANZA_OTHER ? "other" : kinds[kind].name.p;

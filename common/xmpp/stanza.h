@@ -114,8 +114,7 @@ bool stanza_write_error(struct buf *out, const struct stanza *st, enum stanza_er
 /* [any] Element name of a condition ("bad-request") and its usual type ("modify"). */
 const char *stanza_err_name(enum stanza_err err);
 const char *stanza_err_type(enum stanza_err err);
-/* [any] The value of the type attribute; NULL where none is written (available, normal). */
-const char *stanza_type_name(enum stanza_type type);
+/* [any] "message", "presence", "iq", "other" */
 const char *stanza_kind_name(enum stanza_kind kind);
 
 /* [any] The payload of an iq get or set: its only child, or NULL. */

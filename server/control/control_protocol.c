@@ -18,11 +18,6 @@ static const struct {
     char letter;
 } escapes[] = {{'\\', '\\'}, {'\t', 't'}, {'\n', 'n'}};
 
-const char *control_type_name(enum control_type type)
-{
-    return type_names[type];
-}
-
 static bool index_of(struct str word, const char *const *names, size_t n, size_t *ret)
 {
     for (size_t i = 0; i < n; i++) {

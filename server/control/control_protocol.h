@@ -75,7 +75,6 @@ struct control_line {
 bool control_split(char *bytes, size_t len, struct control_line *ret);
 
 /* "text", "int", ...; "one", "many", "raw". False: there is no such word. */
-const char *control_type_name(enum control_type type);
 bool control_type_of(struct str word, enum control_type *ret);
 bool control_shape_of(struct str word, enum control_shape *ret);
 

@@ -96,13 +96,6 @@ bool roster_is_subscriber(const struct roster *r, struct str contact)
     return item != NULL && (item->state & SUB_FROM) != 0;
 }
 
-bool roster_is_subscribed_to(const struct roster *r, struct str contact)
-{
-    const struct roster_item *item = roster_get(r, contact);
-
-    return item != NULL && (item->state & SUB_TO) != 0;
-}
-
 struct roster_item *roster_next(const struct roster *r, size_t *cursor)
 {
     return hash_table_next(&r->items, cursor);

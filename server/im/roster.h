@@ -37,8 +37,6 @@ enum ln_err roster_load(struct roster *r, const struct storage_rows *rows);
 struct roster_item *roster_get(const struct roster *r, struct str jid);
 /* May `contact` (its bare JID) see this account's presence? */
 bool roster_is_subscriber(const struct roster *r, struct str contact);
-/* Does this account see the presence of `contact`? */
-bool roster_is_subscribed_to(const struct roster *r, struct str contact);
 /* Walks all items, in no order: start with *cursor = 0. Nothing may change meanwhile. */
 struct roster_item *roster_next(const struct roster *r, size_t *cursor);
 

@@ -109,11 +109,6 @@ bool roster_item_next_group(const struct roster_item *item, uint32_t *cursor, st
     return true;
 }
 
-size_t roster_item_size(const struct roster_item *item)
-{
-    return sizeof(*item) + item->jid_len + item->name_len + item->groups_len + item->request_len;
-}
-
 /* ---- XML ---- */
 
 /* False: refused with *ret_err. Groups are compared as they are: their meaning is the client's (section 2.1.2.6). */

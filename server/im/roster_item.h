@@ -58,8 +58,6 @@ static inline struct str roster_item_request(const struct roster_item *item)
 }
 /* [any] Walks the groups: start with *cursor = 0; false ends. */
 bool roster_item_next_group(const struct roster_item *item, uint32_t *cursor, struct str *ret);
-/* [any] Bytes of memory that it takes. */
-size_t roster_item_size(const struct roster_item *item);
 
 /* ---- XML ---- */
 

@@ -260,12 +260,6 @@ bool pool_has_room(struct pool *p, enum pool_kind kind)
     return false;
 }
 
-unsigned pool_load(const struct pool *p)
-{
-    return atomic_load_explicit(&p->handshakes.waiting, memory_order_relaxed) +
-           atomic_load_explicit(&p->passwords.waiting, memory_order_relaxed);
-}
-
 void pool_get_stats(const struct pool *p, struct pool_stats *ret)
 {
     ret->handshakes_waiting = atomic_load_explicit(&p->handshakes.waiting, memory_order_relaxed);

@@ -52,8 +52,7 @@ enum ln_err pool_submit(struct pool *p, struct pool_job *job);
  * counted as a refusal. */
 bool pool_has_room(struct pool *p, enum pool_kind kind);
 
-/* [any] Jobs that wait or run. */
-unsigned pool_load(const struct pool *p);
+/* [any] */
 void pool_get_stats(const struct pool *p, struct pool_stats *ret);
 
 #endif

@@ -78,7 +78,6 @@ struct rows {
 /* An empty row at the end, valid until the next call; its strings are to be copied into rows->arena. */
 struct storage_row *rows_add(struct rows *rows);
 void rows_clear(struct rows *rows);
-void rows_deinit(struct rows *rows);
 
 /* ---- owners ---- */
 

@@ -72,7 +72,7 @@ void storage_commit(struct storage *s, struct storage_txn *own_txn, struct execu
 /* ---- reading ---- */
 
 struct storage_row {
-    struct str key;  /* documents; of storage_list_owners(): the owner */
+    struct str key;  /* documents; of STORAGE_LIST_OWNERS: the owner */
     uint64_t id;     /* archives */
     int64_t time_ms; /* archives */
     struct str peer; /* archives */

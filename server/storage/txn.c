@@ -120,12 +120,6 @@ void rows_clear(struct rows *rows)
     rows->pub.n = 0;
 }
 
-void rows_deinit(struct rows *rows)
-{
-    free(rows->pub.rows);
-    *rows = (struct rows){0};
-}
-
 struct str owner_join(struct arena *arena, struct owner_parts parts)
 {
     size_t len = parts.local.len + 1 + parts.domain.len;

@@ -116,13 +116,17 @@ static void a_table_names_its_columns_with_their_types(void **state)
 
 static void every_type_and_shape_is_found_by_its_word(void **state)
 {
+    static const char *const types[CONTROL_TYPES] = {
+        [CONTROL_TEXT] = "text", [CONTROL_INT] = "int",         [CONTROL_BOOL] = "bool",
+        [CONTROL_TIME] = "time", [CONTROL_SECONDS] = "seconds", [CONTROL_BYTES] = "bytes",
+    };
     static const char *const shapes[CONTROL_SHAPES] = {"one", "many", "raw"};
     enum control_type type;
     enum control_shape shape;
 
     (void)state;
     for (unsigned i = 0; i < CONTROL_TYPES; i++) {
-        assert_true(control_type_of(str_of(control_type_name((enum control_type)i)), &type));
+        assert_true(control_type_of(str_of(types[i]), &type));
         assert_int_equal(type, i);
     }
     for (unsigned i = 0; i < CONTROL_SHAPES; i++) {

@@ -188,7 +188,7 @@ static void remember_call(const char *what, const struct jid *jid, struct str pa
 
     assert_null(c->what);
     *c = (struct fake_account_call){.what = what, .done = done, .ctx = ctx};
-    c->jid = jid_join(jid_local(jid), jid_domain(jid), jid_resource(jid), &c->jid_mem);
+    c->jid = jid_join(jid_local(jid), jid_domain(jid), STR(""), &c->jid_mem);
     (void)snprintf(c->password, sizeof(c->password), "%.*s", STR_ARG(password));
 }
 void account_create(struct server *server, const struct jid *jid, struct str password, uint32_t iterations,

@@ -61,7 +61,6 @@ static void an_item_has_what_it_was_made_of(void **state)
     assert_groups(item, "Friends,Verona");
     assert_int_equal(item->state, 0);
     assert_int_equal(item->version, 0);
-    assert_int_equal(roster_item_size(item), sizeof(*item) + strlen("romeo@a.exampleRomeoFriendsVerona") + 2 * 2);
     roster_item_free(&item);
     assert_null(item);
     roster_item_free(&item);
@@ -288,8 +287,9 @@ static void a_stored_item_comes_back_as_it_was(void **state)
     (void)state;
     roster_item_encode(&doc, item);
     assert_int_equal(roster_item_decode(roster_item_jid(item), buf_str(&doc), &back), LN_OK);
-    assert_int_equal(roster_item_size(back), roster_item_size(item));
-    assert_memory_equal(back, item, roster_item_size(item));
+    assert_memory_equal(back, item, sizeof(*item)); /* the lengths of what follows, too */
+    assert_memory_equal(back->bytes, item->bytes,
+                        item->jid_len + item->name_len + item->groups_len + item->request_len);
     roster_item_free(&back);
     roster_item_free(&item);
     buf_deinit(&doc);

@@ -315,7 +315,7 @@ static int cost_of_listing(struct harness *h, int documents_each)
     for (int i = 0; i < STMT_COUNT_OF; i++)
         steps += sqlite3_stmt_status(c.stmts[i], SQLITE_STMTSTATUS_VM_STEP, 0);
     sqlite_conn_close(&c);
-    rows_deinit(&rows);
+    free(rows.pub.rows);
     arena_free(&arena);
     return steps;
 }
