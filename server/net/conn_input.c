@@ -227,6 +227,7 @@ void conn_start_tls(struct conn *c, struct tls *own_tls)
     buf_append_str(&conn_backlog(c)->clear, buf_str(&c->out));
     buf_deinit(&c->out);
     buf_deinit(&c->backlog->pending_in);
+    conn_trim_backlog(c); /* where TLS comes first nothing is in the clear */
     conn_mark_dirty(c);
 }
 

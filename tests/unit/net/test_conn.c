@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "server/base/config.h"
+#include "server/net/conn_internal.h"
 #include "server/net/pool.h"
 #include "server/net/worker.h"
 #include "tests/unit/net/tls_pair.h"
@@ -33,6 +34,7 @@ static struct {
     bool releases;       /* ... and released at once */
     _Atomic size_t n_taken;
     uv_sem_t told; /* posted for each call-back */
+    uv_sem_t second;
     enum conn_end lost_why;
     unsigned lost_times;
 } t;
@@ -88,10 +90,16 @@ static void nothing(struct worker *w)
     (void)w;
 }
 
+static void on_second(struct worker *w)
+{
+    if (w->index == 0)
+        uv_sem_post(&t.second);
+}
+
 static const struct worker_events events = {
     .on_start = nothing,
     .on_turn_end = nothing,
-    .on_second = nothing,
+    .on_second = on_second,
     .on_drain = nothing,
     .on_stop = nothing,
     .on_free = nothing,
@@ -397,6 +405,67 @@ static void closing_to_a_peer_that_has_ended_and_does_not_read_is_no_busy_loop(v
     free(p);
 }
 
+static void expect_mostly_idle_for_a_second(void)
+{
+    uint64_t idle_before, idle_after, start;
+
+    while (uv_sem_trywait(&t.second) == 0)
+        ;
+    wait_for(&t.second);
+    on_worker(0, read_idle_time, &idle_before);
+    start = uv_hrtime();
+    wait_for(&t.second);
+    on_worker(0, read_idle_time, &idle_after);
+    assert_true(idle_after - idle_before > (uv_hrtime() - start) / 2);
+}
+
+/* Polling for input goes on when it is held, until some comes that may not be read. */
+static void holding_the_input_of_a_peer_that_goes_on_and_ends_is_no_busy_loop(void **state)
+{
+    char *p = bytes(3000);
+    int fd = connect_peer();
+
+    (void)state;
+    on_worker(0, measure_idle, NULL);
+    t.take_at_most = 10;
+    assert_int_equal(send(fd, p, 1000, MSG_NOSIGNAL), 1000);
+    wait_for(&t.told); /* 10 are taken, the rest is held */
+    expect_mostly_idle_for_a_second();
+    assert_int_equal(send(fd, p + 1000, 2000, MSG_NOSIGNAL), 2000);
+    expect_mostly_idle_for_a_second();
+    (void)shutdown(fd, SHUT_WR);
+    expect_mostly_idle_for_a_second();
+    close(fd);
+    expect_mostly_idle_for_a_second();
+    assert_int_equal(t.lost_times, 0);
+    on_worker(0, take_all_and_release, NULL);
+    wait_for(&t.gone); /* with all that came before the end */
+    assert_int_equal(t.in.len, 3000);
+    assert_bytes(t.in.p, 0, 3000);
+    assert_int_equal(t.lost_why, CONN_EOF);
+    free(p);
+}
+
+static void start_tls(struct worker *w, void *arg)
+{
+    (void)w;
+    conn_start_tls(t.conn, tls_new(t.tls, true, STR("")));
+    *(bool *)arg = t.conn->backlog != NULL;
+}
+
+static void a_connection_that_begins_with_tls_keeps_no_memory_for_what_was_in_the_clear(void **state)
+{
+    int fd = connect_peer();
+    bool has_backlog;
+
+    (void)state;
+    on_worker(0, start_tls, &has_backlog);
+    assert_false(has_backlog);
+    (void)shutdown(fd, SHUT_WR);
+    wait_for(&t.gone);
+    close(fd);
+}
+
 struct moving {
     struct conn_parcel *parcel;
 };
@@ -487,6 +556,7 @@ static int start(void **state)
     t.server.events = &events;
     t.server.pool = pool_new(1, 16);
     t.control.post = post_to_control;
+    assert_int_equal(uv_sem_init(&t.second, 0), 0);
     for (unsigned i = 0; i < WORKERS; i++)
         assert_true(worker_make(&t.server, i, t.config, t.tls));
     for (unsigned i = 0; i < WORKERS; i++)
@@ -502,6 +572,7 @@ static int stop(void **state)
     pool_free(&t.server.pool);
     for (unsigned i = 0; i < WORKERS; i++)
         worker_free(&t.workers[i]);
+    uv_sem_destroy(&t.second);
     config_unref(&t.config);
     tls_context_unref(&t.tls);
     dir_deinit(&t.dir);
@@ -539,6 +610,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_queued_is_written_before_the_end, before, after),
         cmocka_unit_test_setup_teardown(closing_to_a_peer_that_has_ended_and_does_not_read_is_no_busy_loop, before,
                                         after),
+        cmocka_unit_test_setup_teardown(holding_the_input_of_a_peer_that_goes_on_and_ends_is_no_busy_loop, before,
+                                        after),
+        cmocka_unit_test_setup_teardown(a_connection_that_begins_with_tls_keeps_no_memory_for_what_was_in_the_clear,
+                                        before, after),
         cmocka_unit_test_setup_teardown(a_connection_moves_with_what_is_unread_and_unwritten, before, after),
         cmocka_unit_test_setup_teardown(a_connection_that_broke_before_it_moved_is_reported_where_it_came_to, before,
                                         after),
