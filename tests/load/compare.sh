@@ -18,6 +18,7 @@ peers=$all_peers
 scenarios=$all_scenarios
 repetitions=3
 seconds=6
+warmup=2
 size=full
 out=""
 build=""
@@ -80,7 +81,7 @@ while [ $# -gt 0 ]; do
     --out) out=$2 ;;
     --build) build=$2 ;;
     --report) out=$2 only_report=yes ;;
-    --quick) repetitions=1 seconds=3 size=quick ;;
+    --quick) repetitions=1 seconds=3 warmup=1 size=quick ;;
     --long) scenarios="$scenarios $long_scenarios" ;;
     --document) document=yes ;;
     --help | -h)
@@ -105,7 +106,7 @@ done
 # take long to make so many contacts), and seconds of the soak.
 declare -A amount
 if [ $size = quick ]; then
-    amount=([idle]=1000 [tls]=500 [login]=300 [linnet_login]=1000 [full_login]=150 [storm]=1000 [few]=500 [crowd]=5000
+    amount=([idle]=1000 [tls]=500 [login]=300 [linnet_login]=1000 [full_login]=150 [storm]=1500 [few]=500 [crowd]=5000
         [star]=500 [peers_star]=100 [soak]=60)
 else
     amount=([idle]=5000 [tls]=2000 [login]=1000 [linnet_login]=4000 [full_login]=500 [storm]=2000 [few]=1000 [crowd]=50000
@@ -151,13 +152,14 @@ for cpu in sorted(os.sched_getaffinity(0)): print(cpu)')
 [ ${#cpus[@]} -ge 2 ] || die "two processors are needed: one for the server, one for the load"
 server_cpu=${cpus[0]} load_cpu=${cpus[1]} both_cpus=${cpus[0]},${cpus[1]}
 
-# Files that may be open: the crowd is as large as they allow.
+# Files that a process may have open: the crowd is as large as they allow, with room for the chat and the server's own.
 for limit in 200000 100000 $(ulimit -Hn); do
     ulimit -n "$limit" 2>/dev/null && break
 done
 limit=$(ulimit -n)
-if [ "$limit" != unlimited ] && [ "$limit" -lt $((amount[crowd] + amount[few] + 1000)) ]; then
-    amount[crowd]=$((limit - amount[few] - 1000))
+if [ "$limit" != unlimited ] && [ "$limit" -lt $((amount[crowd] + 500)) ]; then
+    amount[crowd]=$((limit - 500))
+    say "At most $limit files may be open (ulimit -n), so the crowd is of ${amount[crowd]}."
 fi
 
 started=$(date +%s)
@@ -337,7 +339,8 @@ base_accounts=$((star_from + amount[star] + 1))
 
 scram=(--mechanism SCRAM-SHA-1)
 tls=(--security starttls)
-chat=(chat --pairs 50 --body 100 "${scram[@]}" --warmup 2)
+timed=("${scram[@]}" --seconds "$seconds" --warmup "$warmup")
+chat=(chat --pairs 50 --body 100 "${timed[@]}")
 
 # Memory is that of a server which has done nothing else.
 measure_idle() { # PEER
@@ -353,9 +356,9 @@ measure_idle() { # PEER
 }
 
 measure_chat() {
-    wants chat-w1 && measure chat-w1 "${chat[@]}" --window 1 --seconds "$seconds"
-    wants chat-w16 && measure chat-w16 "${chat[@]}" --window 16 --seconds "$seconds"
-    wants chat-open && measure chat-open "${chat[@]}" --rate 5000 --seconds "$seconds"
+    wants chat-w1 && measure chat-w1 "${chat[@]}" --window 1
+    wants chat-w16 && measure chat-w16 "${chat[@]}" --window 16
+    wants chat-open && measure chat-open "${chat[@]}" --rate 5000
 }
 
 # Without a warm-up these are the first logins of their users, for which a server has to read and, with PLAIN, to hash what later
@@ -381,15 +384,15 @@ measure_presence() {
     local followers=${amount[star]}
     is_linnet || [ "$running" = relay ] || followers=${amount[peers_star]}
     wants presence && has_accounts "$running" &&
-        measure presence presence --users 100 --first $presence_from --contacts 20 "${scram[@]}" --seconds "$seconds"
+        measure presence presence --users 100 --first $presence_from --contacts 20 "${timed[@]}"
     wants presence-star &&
-        measure presence-star presence --star --first $star_from --contacts "$followers" "${scram[@]}" --seconds "$seconds"
+        measure presence-star presence --star --first $star_from --contacts "$followers" "${timed[@]}"
 }
 
 # linnet has no rooms yet.
 measure_room() {
     wants room && ! is_linnet && is_first &&
-        measure room room --occupants 100 --first $logins_from "${scram[@]}" --seconds "$seconds"
+        measure room room --occupants 100 --first $logins_from "${timed[@]}"
 }
 
 sessions_of_linnet() {
@@ -408,14 +411,14 @@ await_sessions() { # COUNT PROCESS
 # Many log in over TLS while a few chat: the latency of those, measured while the storm lasts. What makes the storm is nicer than
 # what chats, since both generators share a processor and only the server's delays are asked for.
 measure_storm() {
-    local chatting storming
+    local chatting storming status chatted=$((amount[storm] / 500))
     wants storm && is_linnet || return 0
-    generator "${chat[@]}" --rate 1000 --seconds $((amount[storm] / 400)) --label linnet \
+    generator "${chat[@]}" --rate 1000 --seconds $chatted --label linnet \
         --pid "$("$here/peers/linnet.sh" pid "$work/linnet")" \
         --json "$out/json/storm.linnet.$repetition.json" >"$out/log/storm.linnet.$repetition" 2>&1 &
     chatting=$!
     background+=("$chatting")
-    await_sessions 100 "$chatting" && sleep 1.5 # most of the warm-up
+    await_sessions 100 "$chatting" && sleep $((warmup - 1)).5 # most of the warm-up
     nice -n 10 timeout "$patience" taskset -c "$load_cpu" "$load" login --host 127.0.0.1 --port "$port" --quiet \
         --keys "$accounts.keys" --users "${amount[storm]}" --first $logins_from --concurrency "${amount[storm]}" "${scram[@]}" "${tls[@]}" --warmup 0 \
         --json "$out/json/storm-logins.linnet.$repetition.json" >"$out/log/storm-logins.linnet.$repetition" 2>&1 &
@@ -423,14 +426,17 @@ measure_storm() {
     background+=("$storming")
     wait "$chatting"
     told storm $?
-    if kill -0 "$storming" 2>/dev/null; then
-        wait "$storming"
-        told storm-logins $?
-    else
-        echo "the storm was over before the chat" >>"$out/log/storm-logins.linnet.$repetition"
-        told storm-logins 1
-    fi
+    wait "$storming"
+    status=$?
     background=()
+    # It began half a second before the measured time of the chat did.
+    if [ $status -eq 0 ] && ! python3 -c 'import json, sys
+sys.exit(json.load(open(sys.argv[1]))["elapsed_s"] < float(sys.argv[2]) + 0.5)' \
+        "$out/json/storm-logins.linnet.$repetition.json" "$chatted"; then
+        echo "the storm was over before the chat" >>"$out/log/storm-logins.linnet.$repetition"
+        status=1
+    fi
+    told storm-logins $status
 }
 
 measure_reconnect() {
@@ -442,7 +448,7 @@ measure_reconnect() {
 measure_two_cores() { # PEER
     wants chat-w16-2cores && start_peer "$1" "$both_cpus" 2 "$base_accounts" chat-w16-2cores || return 0
     load_cpus=$both_cpus
-    measure chat-w16-2cores "${chat[@]}" --window 16 --seconds "$seconds"
+    measure chat-w16-2cores "${chat[@]}" --window 16
     load_cpus=$load_cpu
     stop_peer
 }
@@ -462,9 +468,9 @@ measure_crowd() {
         await_sessions "$many" $! || say "  the crowd did not come: $(tail -n 1 "$out/log/crowd-$many")"
         for ((repetition = 1; repetition <= repetitions; repetition++)); do
             if [ "$many" -eq "${amount[few]}" ]; then
-                measure crowd-few "${chat[@]}" --window 16 --seconds "$seconds"
+                measure crowd-few "${chat[@]}" --window 16
             else
-                measure crowd-many "${chat[@]}" --window 16 --seconds "$seconds"
+                measure crowd-many "${chat[@]}" --window 16
             fi
         done
     done
@@ -498,7 +504,7 @@ write_settings() {
                 "$([ "$peer" != linnet ] || [ -z "$revision" ] || echo " ($revision)")"
         done
         printf 'repetitions\t%s\n' "$repetitions"
-        printf 'seconds\t%s\n' "$seconds"
+        printf 'seconds measured\t%s, after %s to warm up\n' "$seconds" "$warmup"
         printf 'size\t%s\n' "$size"
         printf 'idle sessions\t%s plain, %s TLS\n' "${amount[idle]}" "${amount[tls]}"
         printf 'followers of the star\t%s, of peers %s\n' "${amount[star]}" "${amount[peers_star]}"
