@@ -538,7 +538,8 @@ static void on_secured(struct conn *c)
 
     s->is_secure = true;
     log_debug(LOG_NET, s->id, "tls.ready", F_CSTR("version", tls_version_name(tls)),
-              F_CSTR("cipher", tls_cipher_name(tls)), F_BOOL("resumed", tls_is_resumed(tls)));
+              F_CSTR("cipher", tls_cipher_name(tls)), F_BOOL("resumed", tls_is_resumed(tls)),
+              F_STR("sni", tls_sni(tls)));
     restart(s);
 }
 
