@@ -56,7 +56,7 @@ die() { # WHY [STATUS]
 
 say() {
     printf '%s\n' "$*"
-    [ -z "$out" ] || printf '%s\n' "$*" >>"$out/progress.txt"
+    [ ! -d "$out" ] || printf '%s\n' "$*" >>"$out/progress.txt"
 }
 
 # Words of a list, each of which must be one of the others.
@@ -484,7 +484,7 @@ measure_soak() {
     repetition=1 patience=7200
     say "soak: logins and logouts for ${amount[soak]} seconds"
     start_peer linnet "$server_cpu" 1 "$base_accounts" soak || return 0
-    measure soak soak --users 2000 "${scram[@]}" --seconds "${amount[soak]}"
+    measure soak soak --users 1000 "${scram[@]}" --seconds "${amount[soak]}"
     stop_peer
 }
 
