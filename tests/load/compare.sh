@@ -115,6 +115,12 @@ fi
 
 # ---- report ----
 
+# By the kernel, when more wait on a processor than net.core.netdev_max_backlog: such a packet is sent again after a pause that
+# no server has made, and shows as a stall.
+dropped_packets() {
+    python3 -c "print(sum(int(line.split()[1], 16) for line in open('/proc/net/softnet_stat')))"
+}
+
 make_report() {
     local docs=$out
     [ $document = no ] || docs=$root/docs
@@ -519,6 +525,7 @@ needed=$base_accounts
 ! wants crowd || needed=$((base_accounts + amount[crowd]))
 run python3 "$here/accounts.py" make "$accounts" "$needed" || die "the accounts could not be made"
 write_settings
+dropped_before=$(dropped_packets)
 
 in_one_go=(chat-w1 chat-w16 chat-open login-scram login-again login-scram-tls login-plain-tls login-resume presence
     presence-star room storm reconnect)
@@ -541,4 +548,5 @@ done
 measure_crowd
 measure_soak
 printf 'duration\t%s min\n' "$((($(date +%s) - started + 30) / 60))" >>"$out/settings.tsv"
+printf 'packets lost on loopback\t%s\n' "$(($(dropped_packets) - dropped_before))" >>"$out/settings.tsv"
 make_report
