@@ -11,7 +11,7 @@ root=$(cd "$here/../.." && pwd)
 
 all_peers="linnet prosody ejabberd relay"
 all_scenarios="idle-plain idle-tls chat-w1 chat-w16 chat-open login-scram login-again login-scram-tls
-login-plain-tls login-resume presence presence-star room storm reconnect chat-w16-2cores crowd"
+login-plain-tls login-resume presence presence-star presence-online room storm reconnect chat-w16-2cores crowd"
 long_scenarios="soak"
 
 peers=$all_peers
@@ -393,6 +393,9 @@ measure_presence() {
         measure presence presence --users 100 --first $presence_from --contacts 20 "${timed[@]}"
     wants presence-star &&
         measure presence-star presence --star --first $star_from --contacts "$followers" "${timed[@]}"
+    # That user leaves and comes back: probes and their answers, too.
+    wants presence-online && is_linnet &&
+        measure presence-online presence --star --change online --first $star_from --contacts "$followers" "${timed[@]}"
 }
 
 # linnet has no rooms yet.
@@ -528,7 +531,7 @@ write_settings
 dropped_before=$(dropped_packets)
 
 in_one_go=(chat-w1 chat-w16 chat-open login-scram login-again login-scram-tls login-plain-tls login-resume presence
-    presence-star room storm reconnect)
+    presence-star presence-online room storm reconnect)
 for ((repetition = 1; repetition <= repetitions; repetition++)); do
     for peer in $peers; do
         say "$repetition of $repetitions: $peer"

@@ -107,6 +107,11 @@ def handshake_ms(rows):
     return max(wanted, key=lambda row: row["version"])["bare_ms"] if wanted else None
 
 
+def user_us(report):
+    server = report.get("server") or {}
+    return 1e6 * server["cpu_user_s"] / report["count"] if report.get("count") and "cpu_user_s" in server else None
+
+
 def system_share(report):
     server = report.get("server") or {}
     total = server.get("cpu_user_s", 0) + server.get("cpu_system_s", 0)
@@ -201,13 +206,6 @@ def login_to_handshake(results):
     return [ratio(results.median("login-scram-tls", "linnet", cpu_ms), results.median("handshake", "linnet", handshake_ms))]
 
 
-def beyond_relay(scenario, figure):
-    def values(results):
-        mine, bare = results.median(scenario, "linnet", figure), results.median(scenario, "relay", figure)
-        return [None if mine is None or bare is None else mine - bare]
-    return values
-
-
 def soak_growth(report):
     return (report.get("soak") or {}).get("ratio")
 
@@ -246,8 +244,10 @@ GOALS = [
          "≤ 1/10", against_better("login-scram-tls", cpu_us, "login-resume"), [1 / 10], [part]),
     Goal("p99 of a chat during a storm of TLS logins", "storm", "", "≤ 20 ms",
          own("storm", latency("p99")), [20], [unit("ms")]),
-    Goal("one user with many contacts online comes online: CPU per delivery, beyond the relay's", "presence-star", "",
-         "≤ 1.5 µs", beyond_relay("presence-star", cpu_us), [1.5], [unit("µs")]),
+    # The kernel's share is nothing but reading and writing sockets. (The relay is no measure here: the answers to the user
+    # who comes share a few writes, so that linnet's total is below the relay's.)
+    Goal("one user with many contacts online comes online: CPU outside the kernel per delivery", "presence-online", "",
+         "≤ 1.5 µs", own("presence-online", user_us), [1.5], [unit("µs")]),
     Goal("CPU per message with {many} idle sessions beside, against {few}", "crowd", "", "≤ 1.15 ×",
          between("crowd-many", "crowd-few", cpu_us), [1.15], [times]),
     Goal("memory after all logins of a soak, against that after the first 10 000", "soak", "", "≤ 1.1 ×",
@@ -290,7 +290,9 @@ SIDE_BY_SIDE = [
     ("idle session over plain TCP: KiB of PSS", "idle-plain", kib, True),
     ("idle session over TLS: KiB of PSS", "idle-tls", kib, True),
     ("presence, 100 users with 20 contacts: CPU µs a delivery", "presence", cpu_us, True),
-    ("presence, one user with many contacts: CPU µs a delivery", "presence-star", cpu_us, True),
+    ("presence, one user with many contacts goes away and back: CPU µs a delivery", "presence-star", cpu_us, True),
+    ("· leaves and comes online: CPU µs a delivery", "presence-online", cpu_us, None),
+    ("· of it outside the kernel, µs", "presence-online", user_us, None),
     ("room of 100: CPU µs a delivery", "room", cpu_us, True),
     ("all TLS sessions cut, all come back: CPU ms each", "reconnect", cpu_ms, True),
     ("· seconds until all are back", "reconnect", all_back_s, True),
