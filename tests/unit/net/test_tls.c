@@ -1,39 +1,18 @@
 /* tests/unit/net/test_tls.c - the connection: handshakes, records, names, refusals. */
-#include "tests/unit/net/tls_pair.h"
+#include "tests/unit/net/tls_hosts.h"
 
 #include "server/net/tls_internal.h"
 
-struct fixture {
-    struct test_dir dir;
-    struct tls_host hosts[3];
-    struct tls_tickets *tickets;
-    struct tls_context *ctx;
-};
-
 static int set_up(void **state)
 {
-    struct fixture *f = mem_zalloc(sizeof(*f));
+    struct fixture *f;
 
-    dir_init(&f->dir);
-    f->hosts[0] = make_certificate(&f->dir, (struct certificate_spec){.file = "a", .name = "a.example"});
-    f->hosts[1] =
-        make_certificate(&f->dir, (struct certificate_spec){.file = "b", .name = "b.example", .rsa_bits = 2048});
+    (void)set_up_hosts(state);
+    f = *state;
     f->hosts[2] = make_certificate(&f->dir, (struct certificate_spec){.file = "c", .name = "xn--bcher-kva.example"});
     f->hosts[2].name = STR("bücher.example");
-    f->tickets = tls_tickets_new(3600);
-    f->ctx = make_context(f->hosts, 3, f->tickets);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-
     tls_context_unref(&f->ctx);
-    tls_tickets_free(&f->tickets);
-    dir_deinit(&f->dir);
-    free(f);
+    f->ctx = make_context(f->hosts, 3, f->tickets);
     return 0;
 }
 
@@ -596,5 +575,5 @@ int main(void)
         cmocka_unit_test(an_idle_connection_keeps_its_keys_and_no_buffers),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, tear_down_hosts);
 }

@@ -1,41 +1,9 @@
 /* tests/unit/net/test_tls_openssl.c - our end against OpenSSL in memory, which shares no code with it: each version,
  * suite and way to begin, bytes cut anywhere, keys that change, ends of all kinds. */
-#include "tests/unit/net/tls_pair.h"
+#include "tests/unit/net/tls_hosts.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-
-struct fixture {
-    struct test_dir dir;
-    struct tls_host hosts[2]; /* ECDSA, RSA */
-    struct tls_tickets *tickets;
-    struct tls_context *ctx;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *f = mem_zalloc(sizeof(*f));
-
-    dir_init(&f->dir);
-    f->hosts[0] = make_certificate(&f->dir, (struct certificate_spec){.file = "a", .name = "a.example"});
-    f->hosts[1] =
-        make_certificate(&f->dir, (struct certificate_spec){.file = "b", .name = "b.example", .rsa_bits = 2048});
-    f->tickets = tls_tickets_new(3600);
-    f->ctx = make_context(f->hosts, 2, f->tickets);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    tls_context_unref(&f->ctx);
-    tls_tickets_free(&f->tickets);
-    dir_deinit(&f->dir);
-    free(f);
-    return 0;
-}
 
 /* ---- a way to be random that can be repeated ---- */
 
@@ -554,5 +522,5 @@ int main(void)
         cmocka_unit_test(of_a_record_that_was_cut_short_nothing_is_read),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up_hosts, tear_down_hosts);
 }

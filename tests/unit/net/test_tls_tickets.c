@@ -1,5 +1,5 @@
 /* tests/unit/net/test_tls_tickets.c - session tickets: their keys, and the sessions they bring back. */
-#include "tests/unit/net/tls_pair.h"
+#include "tests/unit/net/tls_hosts.h"
 
 #include "server/net/pool.h"
 #include "server/net/tls_internal.h"
@@ -101,38 +101,6 @@ static void a_changed_or_foreign_ticket_does_not_open(void **state)
 }
 
 /* ---- sessions ---- */
-
-struct fixture {
-    struct test_dir dir;
-    struct tls_host hosts[2];
-    struct tls_tickets *tickets;
-    struct tls_context *ctx;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *f = mem_zalloc(sizeof(*f));
-
-    dir_init(&f->dir);
-    f->hosts[0] = make_certificate(&f->dir, (struct certificate_spec){.file = "a", .name = "a.example"});
-    f->hosts[1] =
-        make_certificate(&f->dir, (struct certificate_spec){.file = "b", .name = "b.example", .rsa_bits = 2048});
-    f->tickets = tls_tickets_new(3600);
-    f->ctx = make_context(f->hosts, 2, f->tickets);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    tls_context_unref(&f->ctx);
-    tls_tickets_free(&f->tickets);
-    dir_deinit(&f->dir);
-    free(f);
-    return 0;
-}
 
 /* Connects, with a session if there is one; returns whether it was resumed, and the session to resume next. */
 static bool connect_once(struct tls_context *ctx, int version, const char *sni, mbedtls_ssl_session *resume,
@@ -393,5 +361,5 @@ int main(void)
         cmocka_unit_test(sessions_are_resumed_on_any_thread),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up_hosts, tear_down_hosts);
 }
