@@ -4,6 +4,7 @@
 #include "common/xmpp/ns.h"
 #include "common/xmpp/xml_copy.h"
 #include "common/xmpp/xml_reader.h"
+#include "common/xmpp/xml_writer.h"
 
 #define BIT(kind) (1u << (kind))
 
@@ -135,7 +136,37 @@ void stanza_unref(struct stanza **st)
     if (mine->on_settled != NULL)
         mine->on_settled(mine);
     struct arena *arena = mine->arena; /* the stanza itself lies inside it */
+    struct stanza *base = mine->base;
+
     arena_free(&arena);
+    stanza_unref(&base);
+}
+
+/* Derived stanzas. */
+
+struct stanza *stanza_with(struct stanza *st, struct str suffix)
+{
+    struct arena *arena = arena_new(sizeof(*st) + st->suffix.len + suffix.len);
+    struct stanza *derived = arena_alloc(arena, sizeof(*derived));
+    char *bytes = arena_alloc(arena, st->suffix.len + suffix.len);
+
+    if (st->suffix.len > 0)
+        memcpy(bytes, st->suffix.p, st->suffix.len);
+    memcpy(bytes + st->suffix.len, suffix.p, suffix.len);
+    *derived = (struct stanza){
+        .kind = st->kind,
+        .type = st->type,
+        .root = st->root,
+        .id = st->id,
+        .lang = st->lang,
+        .from = st->from,
+        .to = st->to,
+        .arena = arena,
+        .base = stanza_ref(st),
+        .suffix = str_make(bytes, st->suffix.len + suffix.len),
+    };
+    atomic_init(&derived->refs, 1);
+    return derived;
 }
 
 /* Writing. */
@@ -154,17 +185,12 @@ static bool is_rewritten(const struct xml_attr *a)
     return str_eq(a->name, STR("from")) || str_eq(a->name, STR("to"));
 }
 
-void stanza_write(struct buf *out, const struct stanza *st, struct str to)
-{
-    stanza_write_with(out, st, to, STR(""));
-}
-
-void stanza_write_with(struct buf *out, const struct stanza *st, struct str to, struct str extra)
+static void write_start(struct buf *out, const struct stanza *st, struct str to, const char *context_ns)
 {
     const struct xml_element *root = st->root;
 
     xml_copy_name(out, root);
-    xml_copy_context(out, root, NS_CLIENT);
+    xml_copy_context(out, root, context_ns);
     for (size_t i = 0; i < root->n_attrs; i++) {
         if (!is_rewritten(&root->attrs[i]))
             xml_copy_attr(out, root, &root->attrs[i]);
@@ -172,7 +198,63 @@ void stanza_write_with(struct buf *out, const struct stanza *st, struct str to, 
     put_attr_opt(out, STR("from"), st->from.full);
     put_attr_opt(out, STR("to"), to.len > 0 ? to : st->to.full);
     put_attr_opt(out, STR("xml:lang"), st->lang);
-    xml_copy_content(out, root, extra);
+}
+
+void stanza_write(struct buf *out, const struct stanza *st, struct str to)
+{
+    stanza_write_with(out, st, to, STR(""));
+}
+
+void stanza_write_with(struct buf *out, const struct stanza *st, struct str to, struct str extra)
+{
+    struct buf both = {0};
+
+    if (st->suffix.len > 0 && extra.len > 0) {
+        buf_append_str(&both, st->suffix);
+        buf_append_str(&both, extra);
+        extra = buf_str(&both);
+    }
+    write_start(out, st, to, NS_CLIENT);
+    xml_copy_content(out, st->root, extra.len > 0 ? extra : st->suffix);
+    buf_deinit(&both);
+}
+
+void stanza_write_inside(struct buf *out, const struct stanza *st, const char *context_ns)
+{
+    write_start(out, st, STR(""), context_ns);
+    xml_copy_content(out, st->root, st->suffix);
+}
+
+/* Under its usual name and without a prefix, so that nothing has to be known of what the children leaned on: each is
+ * copied with its own declarations. Attributes with a prefix, which nobody sends, do not survive that. */
+struct stanza *stanza_without(struct stanza *st, bool (*is_unwanted)(const struct xml_element *child, const void *ctx),
+                              const void *ctx)
+{
+    const struct xml_element *root = st->root;
+    struct buf b = {0};
+    struct xml_writer w = xml_writer_to(&b);
+    struct stanza *derived;
+
+    xml_start(&w, kinds[st->kind].name.p, NULL);
+    for (size_t i = 0; i < root->n_attrs; i++) {
+        if (root->attrs[i].prefix.len == 0 && !is_rewritten(&root->attrs[i]))
+            xml_copy_attr(&b, root, &root->attrs[i]);
+    }
+    xml_put_attr_opt(&w, "from", st->from.full);
+    xml_put_attr_opt(&w, "to", st->to.full);
+    xml_put_attr_opt(&w, "xml:lang", st->lang);
+    for (const struct xml_element *e = root->child; e != NULL; e = e->next) {
+        if (!is_unwanted(e, ctx))
+            xml_put_element(&w, e, NS_CLIENT);
+    }
+    if (st->suffix.len > 0)
+        xml_put_raw(&w, st->suffix);
+    xml_end(&w);
+    derived = stanza_from_bytes(buf_str(&b));
+    if (derived != NULL)
+        derived->base = stanza_ref(st);
+    buf_deinit(&b);
+    return derived;
 }
 
 const char *stanza_kind_name(enum stanza_kind kind)

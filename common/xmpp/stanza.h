@@ -76,6 +76,8 @@ struct stanza {
     struct jid from; /* [maker] stamped by the server; empty: none is written */
     struct jid to;   /* [maker] prepared; empty when there was none */
     struct arena *arena;
+    struct stanza *base; /* a derived stanza's original, under a reference: the tree lies in it; else NULL */
+    struct str suffix;   /* XML written before the end tag, behind the content of `root`; empty but for derived ones */
     /* [maker] Called by the thread that drops the last reference, before the memory is freed. NULL: nobody asks. */
     void (*on_settled)(const struct stanza *st);
     uint64_t origin_session; /* [maker] for on_settled: who sent it (server/im/receipt.h) */
@@ -100,11 +102,30 @@ struct stanza *stanza_ref(struct stanza *st);
 /* Accepts NULL, leaves NULL. */
 void stanza_unref(struct stanza **st);
 
+/* [any] A *derived* stanza: all of `st`, with `suffix` (well-formed XML, copied) before the end tag: a stanza-id. The
+ * tree is the original's, so what was added is written, but not found among the children. Holds a reference to the
+ * original, and with it its obligation. One reference, the caller's. */
+struct stanza *stanza_with(struct stanza *st, struct str suffix);
+/* [any] A derived stanza without the children that `is_unwanted` names; costs a parse. NULL: what came out cannot be
+ * read again, which would be a mistake of ours. */
+struct stanza *stanza_without(struct stanza *st, bool (*is_unwanted)(const struct xml_element *child, const void *ctx),
+                              const void *ctx);
+/* [any] Does somebody wait to hear that it is settled: it, or what it was derived from? */
+static inline bool stanza_is_awaited(const struct stanza *st)
+{
+    while (st->base != NULL)
+        st = st->base;
+    return st->on_settled != NULL;
+}
+
 /* [any] Writes it with st->from, and with `to` if that is not empty, else st->to; xml:lang if there is one. Content
  * goes out as the bytes that came in; prefixes of its stream that it leans on are declared on the start tag. */
 void stanza_write(struct buf *out, const struct stanza *st, struct str to);
 /* [any] The same with more content before the end tag (a <delay/>, a stanza-id): well-formed XML. */
 void stanza_write_with(struct buf *out, const struct stanza *st, struct str to, struct str extra);
+
+/* [any] Writes it for where `context_ns` is the default namespace: inside <forwarded/> (XEP-0297). */
+void stanza_write_inside(struct buf *out, const struct stanza *st, const char *context_ns);
 
 /* [any] Its error reply: addresses swapped, same id, type='error', with the condition. False, and nothing is written,
  * when the stanza may not be answered: an error, or an iq result (RFC 6120 section 8.3.1). `text` may be NULL. The

@@ -24,7 +24,7 @@ uint32_t receipts_h(struct session *s);
 /* Does anybody wait to hear that it is safe? */
 static inline bool receipt_is_awaited(const struct stanza *st)
 {
-    return st->on_settled != NULL;
+    return stanza_is_awaited(st);
 }
 
 /* For batch.c: the word from another worker. */

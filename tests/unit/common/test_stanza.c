@@ -210,6 +210,12 @@ static void bytes_that_are_not_one_stanza_are_a_damaged_record(void **state)
         assert_null(stanza_from_bytes(str_of(wrong[i])));
 }
 
+static const char *terminated(struct buf *b)
+{
+    *buf_reserve(b, 1) = '\0';
+    return b->p;
+}
+
 static unsigned n_settled;
 
 static void on_settled(const struct stanza *st)
@@ -333,6 +339,95 @@ static void every_condition_has_a_name_and_one_of_the_five_types(void **state)
     assert_string_equal(stanza_err_name(STANZA_ERR_UNEXPECTED_REQUEST), "unexpected-request");
 }
 
+static unsigned n_settled;
+
+static void count_settled(const struct stanza *st)
+{
+    (void)st;
+    n_settled++;
+}
+
+static void expect_bytes(const struct stanza *st, const char *xml)
+{
+    struct buf out = {0};
+
+    stanza_write(&out, st, STR(""));
+    assert_string_equal(terminated(&out), xml);
+    buf_deinit(&out);
+}
+
+static void a_derived_stanza_is_written_with_what_was_added(void **state)
+{
+    struct stanza *st = receive("<message id='1'><body>hi</body></message>");
+    struct stanza *one = stanza_with(st, STR("<a xmlns='x'/>")), *two = stanza_with(one, STR("<b xmlns='x'/>"));
+    struct buf out = {0};
+
+    (void)state;
+    expect_bytes(st, "<message id='1'><body>hi</body></message>");
+    expect_bytes(two, "<message id='1'><body>hi</body><a xmlns='x'/><b xmlns='x'/></message>");
+    stanza_write_with(&out, two, STR(""), STR("<c xmlns='x'/>"));
+    assert_string_equal(terminated(&out),
+                        "<message id='1'><body>hi</body><a xmlns='x'/><b xmlns='x'/><c xmlns='x'/></message>");
+    buf_deinit(&out);
+    stanza_unref(&st);
+    stanza_unref(&one);
+    stanza_unref(&two);
+}
+
+static void a_derived_stanza_keeps_the_original_from_being_settled(void **state)
+{
+    struct stanza *st = receive("<message><body>hi</body></message>");
+    struct stanza *derived;
+
+    (void)state;
+    st->on_settled = count_settled;
+    n_settled = 0;
+    derived = stanza_with(st, STR("<a xmlns='x'/>"));
+    assert_true(stanza_is_awaited(derived));
+    stanza_unref(&st);
+    assert_int_equal(n_settled, 0);
+    stanza_unref(&derived);
+    assert_int_equal(n_settled, 1);
+}
+
+static bool is_named(const struct xml_element *child, const void *name)
+{
+    return str_is(child->name, name);
+}
+
+static void a_stanza_without_a_child_keeps_all_else(void **state)
+{
+    struct stanza *st =
+        receive("<message id='1' type='chat' to='a@b'><x xmlns='bad'/><body>h&amp;i</body><y xmlns='good'/></message>");
+    struct stanza *less;
+
+    (void)state;
+    assert_true(stanza_parse_to(st));
+    set_from(st, "c@d/e");
+    less = stanza_without(st, is_named, "x");
+    assert_non_null(less);
+    assert_int_equal(less->type, TYPE_CHAT);
+    expect_bytes(less,
+                 "<message id='1' type='chat' from='c@d/e' to='a@b'><body>h&amp;i</body><y xmlns='good'/></message>");
+    stanza_unref(&st);
+    stanza_unref(&less);
+}
+
+static void inside_another_namespace_a_stanza_names_its_own(void **state)
+{
+    struct stanza *st = receive("<message id='1'><body>hi</body></message>");
+    struct stanza *stamped = stanza_with(st, STR("<a xmlns='x'/>"));
+    struct buf out = {0};
+
+    (void)state;
+    stanza_write_inside(&out, stamped, "urn:xmpp:forward:0");
+    assert_string_equal(terminated(&out),
+                        "<message xmlns='jabber:client' id='1'><body>hi</body><a xmlns='x'/></message>");
+    buf_deinit(&out);
+    stanza_unref(&st);
+    stanza_unref(&stamped);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +448,10 @@ int main(void)
         cmocka_unit_test(an_error_goes_back_with_the_same_id_and_swapped_addresses),
         cmocka_unit_test(errors_results_and_what_is_no_stanza_are_never_answered),
         cmocka_unit_test(every_condition_has_a_name_and_one_of_the_five_types),
+        cmocka_unit_test(a_derived_stanza_is_written_with_what_was_added),
+        cmocka_unit_test(a_derived_stanza_keeps_the_original_from_being_settled),
+        cmocka_unit_test(a_stanza_without_a_child_keeps_all_else),
+        cmocka_unit_test(inside_another_namespace_a_stanza_names_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
