@@ -5,6 +5,7 @@
 #include "common/mem.h"
 #include "server/base/log.h"
 #include "server/im/batch.h"
+#include "server/im/hooks.h"
 #include "server/im/offline.h"
 #include "server/im/shard.h"
 #include "server/storage/storage.h"
@@ -39,6 +40,13 @@ static void leave_idle(struct shard *shard, struct account *a)
     shard->n_idle--;
 }
 
+static void run_hook(enum hook_point point, struct account *a, const struct storage_rows *rows)
+{
+    struct hook_event e = {.worker = a->worker, .account = a, .rows = rows};
+
+    (void)hooks_run(point, NULL, &e);
+}
+
 static void account_free(struct shard *shard, struct account *a)
 {
     leave_idle(shard, a);
@@ -46,7 +54,9 @@ static void account_free(struct shard *shard, struct account *a)
     assert(a->removals == NULL);
     roster_deinit(&a->roster);
     free(a->removed);
-    free((void *)(uintptr_t)a->last_status.p);
+    run_hook(HOOK_ACCOUNT_UNLOADED, a, NULL);
+    free(a->data);
+    free(a->last_status);
     free((void *)(uintptr_t)a->jid.full.p);
     free(a);
 }
@@ -136,9 +146,8 @@ static void take_last(struct account *a, struct str bytes)
     for (unsigned i = 0; i < 8; i++)
         ms |= (uint64_t)(uint8_t)bytes.p[i] << (8 * i);
     a->last_activity_ms = (int64_t)ms;
-    free((void *)(uintptr_t)a->last_status.p);
-    a->last_status = str_make(bytes.p + 8, bytes.len - 8);
-    a->last_status.p = str_dup(a->last_status);
+    free(a->last_status);
+    a->last_status = str_dup(str_make(bytes.p + 8, bytes.len - 8));
 }
 
 static void take_account(struct account *a, const struct storage_rows *rows)
@@ -179,6 +188,8 @@ static void on_loaded(void *ctx, const struct storage_rows *rows)
         log_error(LOG_IM, 0, "roster.damaged", F_STR("jid", a->jid.full));
     for (size_t i = 0; i < LOAD_QUERIES && a->state != ACCOUNT_FAILED; i++)
         note_error(a, rows[i].err);
+    if (a->state == ACCOUNT_LOADED)
+        run_hook(HOOK_ACCOUNT_LOADED, a, &rows[ACCOUNT_ROWS]);
     serve_waiters(a);
 }
 
@@ -253,10 +264,14 @@ void account_now_exists(struct shard *shard, struct str bare)
 {
     struct account *a = account_peek(shard, bare);
 
-    if (a != NULL && a->state == ACCOUNT_ABSENT)
+    if (a != NULL && a->state == ACCOUNT_ABSENT) {
+        static const struct storage_rows none;
+
         a->state = ACCOUNT_LOADED; /* with an empty roster, as it was just made */
-    else if (a != NULL && a->state == ACCOUNT_LOADING)
+        run_hook(HOOK_ACCOUNT_LOADED, a, &none);
+    } else if (a != NULL && a->state == ACCOUNT_LOADING) {
         a->is_out_of_date = true; /* what is being read may be from before */
+    }
 }
 
 bool account_is_available(const struct account *a)
@@ -293,9 +308,9 @@ void account_set_last_activity(struct account *a, struct str status)
     struct storage_txn *t = storage_txn_new();
     struct buf b = {0};
 
-    free((void *)(uintptr_t)a->last_status.p);
+    free(a->last_status);
     a->last_activity_ms = wall_clock_ms();
-    a->last_status = str_make(str_dup(status), status.len);
+    a->last_status = str_dup(status);
     for (unsigned i = 0; i < 8; i++)
         buf_append_char(&b, (char)((uint64_t)a->last_activity_ms >> (8 * i)));
     buf_append_str(&b, status);

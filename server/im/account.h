@@ -35,22 +35,24 @@ struct account {
     uint32_t offline_count; /* offline messages stored, those on their way to storage included */
     uint64_t offline_bytes;
     int64_t last_activity_ms; /* wall clock of the last unavailable; 0: unknown (XEP-0012) */
-    struct str last_status;   /* its status text; owned */
+    char *last_status;        /* its status text; NULL: none. Owned */
+    void **data;              /* of modules (im/slots.h) */
+    bool is_guarded;          /* some module wants to see all that goes in and out (HOOK_STANZA_TO_ACCOUNT, ...) */
     bool is_busy;             /* a subscription is being committed: deliveries wait */
     bool is_ending;           /* its deletion is being committed: nothing may be written for it any more */
     bool is_serving_waiters;  /* private from here: those who wait are being called */
     bool is_out_of_date;      /* it was made while it was being loaded: to be loaded again */
+    bool is_removing;         /* in the shard's list of accounts with removals, pinned */
     uint32_t n_waiters;
     struct account_waiter *first_waiter, **last_waiter;
     struct account *idle_next, **idle_prev;
     /* im/offline.c and im/replay.c */
     struct storage_txn *removals; /* messages that arrived in this turn of the loop */
     struct account *next_removing;
-    bool is_removing;  /* in the shard's list of accounts with removals, pinned */
     uint32_t hand_ons; /* counts what was stored, or given up, for others to deliver */
     uint32_t reads;    /* pages of offline messages that are being read */
     uint64_t *removed; /* meanwhile: what these pages may show and is gone */
-    size_t n_removed;
+    uint32_t n_removed;
 };
 
 /* The loaded (or absent) account, or NULL while it is not in memory. */

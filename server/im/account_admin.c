@@ -262,8 +262,8 @@ static void on_owner_deleted(void *ctx, enum ln_err err)
         a->offline_count = 0;
         a->offline_bytes = 0;
         a->last_activity_ms = 0;
-        free((void *)(uintptr_t)a->last_status.p);
-        a->last_status = str_make(NULL, 0);
+        free(a->last_status);
+        a->last_status = NULL;
         (void)hooks_run(HOOK_ACCOUNT_DELETED, config_host(op->home->config, jid_domain(&op->jid)), &e);
         forget_everywhere(op);
     }

@@ -3,6 +3,7 @@
 #include "common/hash_table.h"
 #include "common/mem.h"
 #include "server/base/config.h"
+#include "server/im/slots.h"
 
 #include <assert.h>
 
@@ -39,9 +40,8 @@ static struct {
 
 /* Points where a module is called whether it is on or not: what it did while it was on has to be undone. */
 static const bool is_for_all[HOOK_POINTS] = {
-    [HOOK_SESSION_CLOSING] = true,
-    [HOOK_ACCOUNT_DELETED] = true,
-    [HOOK_CONFIG_CHANGED] = true,
+    [HOOK_SESSION_CLOSING] = true, [HOOK_ACCOUNT_LOADED] = true, [HOOK_ACCOUNT_UNLOADED] = true,
+    [HOOK_ACCOUNT_DELETED] = true, [HOOK_CONFIG_CHANGED] = true, [HOOK_TURN_END] = true,
 };
 
 /* ---- which modules are on ---- */
@@ -121,6 +121,18 @@ enum verdict hooks_run(enum hook_point point, const struct config_host *host, st
             return STOP;
     }
     return CONTINUE;
+}
+
+void hook_replace_stanza(struct hook_event *e, struct stanza *own_st)
+{
+    stanza_unref(&e->replacement);
+    e->stanza = e->replacement = own_st;
+}
+
+void hook_event_end(struct hook_event *e)
+{
+    stanza_unref(&e->replacement);
+    e->stanza = NULL;
 }
 
 bool hooks_wanted(enum hook_point point)
@@ -263,6 +275,7 @@ void hooks_start(const struct module *const *modules, struct server *server)
     static const struct siphash_key key; /* the keys are ours, so nobody can make them collide */
 
     forget_index();
+    slots_forget();
     index_.modules[index_.n_modules++] = &module_core;
     for (; *modules != NULL; modules++) {
         assert(index_.n_modules < MODULES_MAX);

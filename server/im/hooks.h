@@ -11,6 +11,8 @@
 #include "server/im/iq.h"
 #include "server/stream/session.h"
 
+struct storage_rows;
+
 enum hook_point {
     /* e->session, e->out: write a feature into <stream:features/>. Called before SASL (not connected, type
      * c2s_unauthed) and before bind (type c2s). */
@@ -26,20 +28,67 @@ enum hook_point {
     HOOK_STANZA_SENT,
     /* e->session: every second while a message waits for the client's acknowledgement that was sent a second ago. */
     HOOK_ACKNOWLEDGEMENT_LATE,
-    /* e->account, e->stanza: before it is delivered. STOP: the module took care of it. */
+    /* e->session, e->account, e->stanza: the same, `from` stamped, `to` prepared, all in order. Only while the account
+     * is guarded (account.is_guarded). STOP: taken care of. */
+    HOOK_STANZA_FROM_CLIENT,
+    /* e->session, e->account, e->stanza: a message that is about to be routed. To replace the stanza is to make the
+     * account's own view of it, for those who are asked later; what is routed is the original. */
+    HOOK_MESSAGE_SENT,
+    /* e->session, e->stanza: available presence, to everybody or directed (stanza->to), before it is. May be replaced.
+     */
+    HOOK_PRESENCE_FROM_CLIENT,
+    /* e->account, e->stanza, e->to: of any kind, before it is delivered. Only while the account is guarded. STOP: taken
+     * care of. */
+    HOOK_STANZA_TO_ACCOUNT,
+    /* e->account, e->to: presence of the account's sessions is about to be sent to this contact. Only while the account
+     * is guarded. STOP: it is not. */
+    HOOK_PRESENCE_TO_CONTACT,
+    /* e->account, e->stanza, e->to: before it is delivered. May be replaced: what is delivered, and stored, is the new
+     * one. STOP: the module took care of it. */
     HOOK_MESSAGE_TO_ACCOUNT,
+    /* e->account, e->stanza, e->to: some sessions were given it, but not all that the account has; see
+     * session_was_given() of im/shard.h. */
+    HOOK_MESSAGE_DELIVERED,
     /* e->account, e->stanza: no resource could take it, and it is worth keeping (delivery_offline()). STOP: it is kept,
      * or was answered; otherwise the sender gets an error. */
     HOOK_MESSAGE_UNDELIVERED,
+    /* e->account, e->stanza, e->session: a message worth keeping waits for a client: in the queue of a hibernating
+     * session, or, where e->session is NULL, in offline storage. */
+    HOOK_MESSAGE_AWAITS,
+    /* e->session, e->stanza, e->to: about to be sent to a client that is inactive (session.is_inactive), and nothing
+     * that has to arrive. STOP: it was held back, or dropped. */
+    HOOK_STANZA_TO_CLIENT,
+    /* e->session: something that is not held back follows: what was held back has to go out in front of it. */
+    HOOK_FLUSH_CLIENT,
+    /* e->session: its connection was lost; it may be resumed. */
+    HOOK_SESSION_HIBERNATING,
+    /* e->session: it was resumed; <resumed/> and what had not arrived are queued. */
+    HOOK_SESSION_RESUMED,
+    /* e->session, e->out: write the features of Bind 2 (XEP-0386): <feature var=''/> inside <inline/>. */
+    HOOK_BIND2_FEATURES,
+    /* e->session, e->element: <bind xmlns='urn:xmpp:bind:0'/>; e->out: inside <bound/>. The session is bound. */
+    HOOK_BIND2,
+    /* e->account, e->stanza: a probe by somebody who may see the account's presence was answered. */
+    HOOK_PRESENCE_PROBED,
+    /* e->account, e->to: this bare JID may see the account's presence from now on. */
+    HOOK_SUBSCRIBER_ADDED,
     /* e->session: it can be given messages to the bare JID now: priority has become >= 0. */
     HOOK_AVAILABLE,
     /* e->host, e->out: add data forms (XEP-0128) to the host's disco#info. The same for everybody who asks: the answer
      * is kept, and the capabilities hash is made of it, until the configuration changes. */
     HOOK_DISCO_INFO,
+    /* e->account, e->rows: it was loaded; the documents of its collection "account", where features keep what is small,
+     * so that it costs no read of its own. Every module is called, on or off. */
+    HOOK_ACCOUNT_LOADED,
+    /* e->account: its memory is about to be freed. Every module is called. */
+    HOOK_ACCOUNT_UNLOADED,
     /* e->account: its documents are gone; its sessions were closed. Every module is called, on or off. */
     HOOK_ACCOUNT_DELETED,
     /* e->worker: a new configuration is in force there; nothing of the old one may be kept. Every module is called. */
     HOOK_CONFIG_CHANGED,
+    /* e->worker: a turn of the loop is about to end: what was gathered for others is to be posted. Every module is
+     * called. */
+    HOOK_TURN_END,
     HOOK_POINTS,
 };
 
@@ -50,10 +99,20 @@ struct hook_event {
     struct session *session;
     struct account *account;
     struct stanza *stanza;
+    const struct jid *to; /* the address that it was sent to */
     struct xml_writer *out;
+    const struct xml_element *element;
+    const struct storage_rows *rows;
     const struct config_host *host;
     unsigned count;
+    struct stanza *replacement; /* private: of `stanza`, owned */
 };
+
+/* For hooks at points where the stanza may be replaced: those behind, and the core, see `own_st` (stanza_with(),
+ * stanza_without()). */
+void hook_replace_stanza(struct hook_event *e, struct stanza *own_st);
+/* For who ran the hooks of such a point, when the event's stanza is not needed any more. */
+void hook_event_end(struct hook_event *e);
 
 /* Within one point, lower runs first. */
 enum hook_priority { PRIORITY_FIRST, PRIORITY_GUARD, PRIORITY_COPY, PRIORITY_NORMAL, PRIORITY_STORE, PRIORITY_LAST };
@@ -82,7 +141,7 @@ struct element_handler {
     void (*call)(struct session *s, const struct xml_element *e);
 };
 
-enum { MODULE_FEATURES_MAX = 8, MODULE_IQ_MAX = 8, MODULE_ELEMENTS_MAX = 8, MODULE_HOOKS_MAX = 12, MODULES_MAX = 64 };
+enum { MODULE_FEATURES_MAX = 16, MODULE_IQ_MAX = 12, MODULE_ELEMENTS_MAX = 8, MODULE_HOOKS_MAX = 16, MODULES_MAX = 64 };
 
 struct module {
     const char *name;                                  /* in the configuration */

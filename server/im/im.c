@@ -3,7 +3,9 @@
 #include "server/base/config.h"
 #include "server/im/batch.h"
 #include "server/im/bind.h"
+#include "server/im/delivery.h"
 #include "server/im/hooks.h"
+#include "server/im/iq_ask.h"
 #include "server/im/ledger.h"
 #include "server/im/offline.h"
 #include "server/im/presence.h"
@@ -60,6 +62,27 @@ static bool on_element(struct session *s, const struct xml_element *e)
     return h != NULL;
 }
 
+/* What has to arrive is never held back, so what the ledger enters was sent. */
+static bool on_sending(struct session *s, const struct stanza *st, struct str to)
+{
+    struct hook_event e = {.worker = s->worker, .session = s, .account = s->account};
+    struct jid jid;
+
+    if (st != NULL && !delivery_is_storable(st)) {
+        struct hook_event held = e;
+
+        jid = jid_view(to.len > 0 ? to : st->to.full);
+        held.stanza = (struct stanza *)(uintptr_t)st;
+        held.to = &jid;
+        if (hooks_run(HOOK_STANZA_TO_CLIENT, session_host(s), &held) == STOP)
+            return true;
+    }
+    s->is_inactive = false; /* while that goes out */
+    (void)hooks_run(HOOK_FLUSH_CLIENT, session_host(s), &e);
+    s->is_inactive = true;
+    return false;
+}
+
 static void on_sent(struct session *s, unsigned n)
 {
     struct hook_event e = {.worker = s->worker, .session = s, .count = n};
@@ -93,6 +116,7 @@ static const struct stream_upper upper = {
     .on_stanza = on_stanza,
     .on_early_iq = on_early_iq,
     .on_element = on_element,
+    .on_sending = on_sending,
     .on_sent = on_sent,
     .on_closing = on_closing,
 };
@@ -107,6 +131,10 @@ static void on_start(struct worker *w)
 
 static void on_turn_end(struct worker *w)
 {
+    struct hook_event e = {.worker = w};
+
+    if (hooks_wanted(HOOK_TURN_END))
+        (void)hooks_run(HOOK_TURN_END, NULL, &e);
     offline_end_turn(w);
     batch_post_all(w);
 }
@@ -167,6 +195,7 @@ static void on_accepted(struct worker *w, struct conn *own_conn)
 static void on_stop(struct worker *w)
 {
     on_drain(w);
+    iq_ask_give_up_all(shard_of(w));
 }
 
 /* After the thread has ended, when the late answers are in. */

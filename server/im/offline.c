@@ -87,6 +87,14 @@ struct keeping {
     uint32_t bytes;
 };
 
+static void tell_that_it_awaits(struct account *a, struct stanza *st)
+{
+    struct hook_event e = {.worker = a->worker, .account = a, .stanza = st};
+
+    if (account_top_priority(a) < 0)
+        (void)hooks_run(HOOK_MESSAGE_AWAITS, config_host(a->worker->config, jid_domain(&a->jid)), &e);
+}
+
 static void on_kept(void *ctx, enum ln_err err)
 {
     struct keeping *k = ctx;
@@ -95,6 +103,7 @@ static void on_kept(void *ctx, enum ln_err err)
     if (err == LN_OK) {
         counter_add(&a->worker->counters.messages_offline, 1);
         replay_hand_on(a); /* somebody may have come online meanwhile */
+        tell_that_it_awaits(a, k->st);
     } else {
         offline_uncount(a, k->bytes);
         log_warn(LOG_STORAGE, 0, "offline.failed", F_STR("jid", a->jid.full), F_ERR("err", err));

@@ -72,6 +72,15 @@ static struct stanza *stamped_presence(struct session *s)
 /* ---- broadcast ---- */
 
 /* The contacts with a subscription `from` the account's point of view (SUB_FROM), or `to` (SUB_TO). */
+/* Is there a module that keeps it from this contact? */
+static bool is_kept_from(const struct account *a, const struct jid *to)
+{
+    struct hook_event e = {.worker = a->worker, .account = (struct account *)(uintptr_t)a, .to = to};
+
+    return a->is_guarded &&
+           hooks_run(HOOK_PRESENCE_TO_CONTACT, config_host(a->worker->config, jid_domain(&a->jid)), &e) == STOP;
+}
+
 static void send_to_contacts(struct session *s, struct stanza *st, enum sub_fact who)
 {
     struct roster_item *item;
@@ -82,7 +91,8 @@ static void send_to_contacts(struct session *s, struct stanza *st, enum sub_fact
         if ((item->state & who) == 0)
             continue;
         to = jid_view(roster_item_jid(item));
-        router_route_to(s->worker, st, &to);
+        if (!is_kept_from(s->account, &to))
+            router_route_to(s->worker, st, &to);
     }
 }
 
@@ -314,6 +324,8 @@ void presence_from_client(struct session *s, struct stanza *st)
 
 void presence_send_current(const struct account *a, const struct jid *to)
 {
+    if (is_kept_from(a, to))
+        return;
     for (struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
         struct stanza *st = session_is_available(s) ? stamped_presence(s) : NULL;
 
@@ -343,7 +355,7 @@ static void answer_unavailable(struct account *a, const struct jid *to)
 
     if (a->last_activity_ms > 0)
         write_delay(&delay, jid_domain(&a->jid), a->last_activity_ms);
-    st = make_presence(a->jid.full, to->full, "unavailable", a->last_status, buf_str(&delay));
+    st = make_presence(a->jid.full, to->full, "unavailable", str_of(a->last_status), buf_str(&delay));
     buf_deinit(&delay);
     if (st != NULL)
         router_route(a->worker, st);
@@ -361,4 +373,9 @@ void presence_answer_probe(struct account *a, const struct stanza *probe)
         presence_send_current(a, &probe->from);
     else
         answer_unavailable(a, &probe->from);
+    if (hooks_wanted(HOOK_PRESENCE_PROBED)) {
+        struct hook_event e = {.worker = a->worker, .account = a, .stanza = (struct stanza *)(uintptr_t)probe};
+
+        (void)hooks_run(HOOK_PRESENCE_PROBED, config_host(a->worker->config, jid_domain(&a->jid)), &e);
+    }
 }

@@ -6,6 +6,7 @@
 #include "common/xmpp/ns.h"
 #include "server/base/config.h"
 #include "server/base/log.h"
+#include "server/im/hooks.h"
 #include "server/im/presence.h"
 #include "server/im/router.h"
 #include "server/storage/storage.h"
@@ -98,8 +99,12 @@ static void carry_out(struct roster_change *c)
         deliver(a, c->st, session_is_interested);
     if ((todo & SUB_DO_PUSH) != 0)
         roster_push(a, contact);
-    if ((todo & SUB_DO_PRESENCE) != 0)
+    if ((todo & SUB_DO_PRESENCE) != 0) {
+        struct hook_event e = {.worker = a->worker, .account = a, .to = &to};
+
         presence_send_current(a, &to);
+        (void)hooks_run(HOOK_SUBSCRIBER_ADDED, config_host(a->worker->config, jid_domain(&a->jid)), &e);
+    }
 }
 
 static void install(struct roster_change *c)

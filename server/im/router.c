@@ -7,6 +7,7 @@
 #include "server/im/batch.h"
 #include "server/im/debt.h"
 #include "server/im/delivery.h"
+#include "server/im/iq_ask.h"
 #include "server/im/ledger.h"
 #include "server/im/offline.h"
 #include "server/im/presence.h"
@@ -82,6 +83,8 @@ struct errand {
     const struct jid *to;
     struct session *match; /* the resource that `to` names; NULL: none */
     struct debt *debt;     /* that the sessions share which were given this message; NULL: none yet */
+    uint32_t serial;       /* of the delivery */
+    uint32_t n_given;      /* sessions that took it */
     struct delivery what;
 };
 
@@ -92,9 +95,13 @@ static void refuse(const struct errand *x)
 
 static bool give(struct errand *x, struct session *s)
 {
-    if (x->st->kind == STANZA_MESSAGE)
-        return ledger_deliver(s, x->st, x->to->full, &x->debt);
-    return session_send(s, x->st, x->to->full);
+    if (x->st->kind != STANZA_MESSAGE)
+        return session_send(s, x->st, x->to->full);
+    if (!ledger_deliver(s, x->st, x->to->full, &x->debt))
+        return false;
+    s->given_in = x->serial;
+    x->n_given++;
+    return true;
 }
 
 static void undelivered(const struct errand *x)
@@ -140,9 +147,10 @@ static void to_account(const struct errand *x)
     struct account *a = x->a;
     bool is_own = str_eq(jid_bare(&x->st->from), a->jid.full);
 
-    /* Results and errors to an account answer what the server asked in its name: pings, pushes. */
-    if (x->st->type != TYPE_GET && x->st->type != TYPE_SET)
+    if (x->st->type != TYPE_GET && x->st->type != TYPE_SET) {
+        iq_ask_take_answer(a, x->st);
         return;
+    }
     iq_dispatch(a->worker, x->st, is_own ? IQ_TO_OWN_ACCOUNT : IQ_TO_OTHER_ACCOUNT,
                 shard_find(shard_of(a->worker), jid_full(&x->st->from)), a);
 }
@@ -190,11 +198,41 @@ static void perform(struct errand *x)
     }
 }
 
+/* A module may answer for a message, or make it another one: that is what everybody is given then. */
+static void perform_with_hooks(struct errand *x)
+{
+    struct account *a = x->a;
+    struct shard *shard = shard_of(a->worker);
+    const struct config_host *host = config_host(a->worker->config, jid_domain(&a->jid));
+    struct hook_event e = {.worker = a->worker, .account = a, .stanza = x->st, .to = x->to};
+
+    if (hooks_run(HOOK_MESSAGE_TO_ACCOUNT, host, &e) == CONTINUE) {
+        x->st = e.stanza;
+        x->serial = ++shard->deliveries;
+        perform(x);
+        if (x->n_given > 0 && x->n_given < a->n_sessions) {
+            shard->delivery = x->serial;
+            (void)hooks_run(HOOK_MESSAGE_DELIVERED, host, &e);
+        }
+    }
+    hook_event_end(&e);
+}
+
+/* Does a module keep it from the account, or for another reason take it over? */
+static bool is_stopped(struct account *a, struct stanza *st, const struct jid *to)
+{
+    struct hook_event e = {.worker = a->worker, .account = a, .stanza = st, .to = to};
+
+    return hooks_run(HOOK_STANZA_TO_ACCOUNT, config_host(a->worker->config, jid_domain(&a->jid)), &e) == STOP;
+}
+
 static void deliver(struct account *a, struct stanza *st, const struct jid *to)
 {
     struct errand x = {.a = a, .st = st, .to = to};
     enum delivery_address address = ADDRESS_BARE;
 
+    if (a->is_guarded && is_stopped(a, st, to))
+        return;
     if (a->state == ACCOUNT_FAILED) {
         router_refuse(a->worker, st, STANZA_ERR_INTERNAL_SERVER_ERROR, NULL);
         return;
@@ -204,13 +242,10 @@ static void deliver(struct account *a, struct stanza *st, const struct jid *to)
         address = x.match != NULL ? ADDRESS_FULL_MATCH : ADDRESS_FULL_NO_MATCH;
     }
     x.what = delivery_decide(st->kind, st->type, address, state_of(a));
-    if (st->kind == STANZA_MESSAGE && hooks_wanted(HOOK_MESSAGE_TO_ACCOUNT)) {
-        struct hook_event e = {.worker = a->worker, .account = a, .stanza = st};
-
-        if (hooks_run(HOOK_MESSAGE_TO_ACCOUNT, config_host(a->worker->config, jid_domain(&a->jid)), &e) == STOP)
-            return;
-    }
-    perform(&x);
+    if (st->kind == STANZA_MESSAGE)
+        perform_with_hooks(&x);
+    else
+        perform(&x);
 }
 
 /* A delivery that waits for its account. */
@@ -350,20 +385,57 @@ static bool is_subscription(const struct stanza *st)
                                            st->type == TYPE_UNSUBSCRIBE || st->type == TYPE_UNSUBSCRIBED);
 }
 
+static struct hook_event presence_event(struct session *s, struct stanza *st)
+{
+    struct hook_event e = {.worker = s->worker, .session = s, .account = s->account, .stanza = st};
+
+    if (st->type == TYPE_AVAILABLE)
+        (void)hooks_run(HOOK_PRESENCE_FROM_CLIENT, session_host(s), &e);
+    return e;
+}
+
+static void broadcast(struct session *s, struct stanza *st)
+{
+    struct hook_event e = presence_event(s, st);
+
+    presence_from_client(s, e.stanza);
+    hook_event_end(&e);
+}
+
 static void route_presence(struct session *s, struct stanza *st)
 {
     if (jid_is_empty(&st->to)) {
         struct delivery what = delivery_decide(STANZA_PRESENCE, st->type, ADDRESS_NONE, state_of(s->account));
 
         if (what.action == DELIVER_TO_BROADCAST)
-            presence_from_client(s, st);
+            broadcast(s, st);
         else if (what.action == DELIVER_REFUSE)
             router_refuse(s->worker, st, what.err, NULL);
     } else if (is_subscription(st)) {
         roster_change_subscription(s->account, s, st);
     } else if (presence_directed(s, st)) {
-        router_route(s->worker, stanza_ref(st));
+        struct hook_event e = presence_event(s, st);
+
+        router_route(s->worker, stanza_ref(e.stanza));
+        hook_event_end(&e);
     }
+}
+
+/* The account's own view of a message that it sends is made before others see it, so that its copies and what is stored
+ * of it agree; what goes to them is as it came. */
+static void tell_that_it_is_sent(struct session *s, struct stanza *st)
+{
+    struct hook_event e = {.worker = s->worker, .session = s, .account = s->account, .stanza = st};
+
+    (void)hooks_run(HOOK_MESSAGE_SENT, session_host(s), &e);
+    hook_event_end(&e);
+}
+
+static bool may_send(struct session *s, struct stanza *st)
+{
+    struct hook_event e = {.worker = s->worker, .session = s, .account = s->account, .stanza = st};
+
+    return !s->account->is_guarded || hooks_run(HOOK_STANZA_FROM_CLIENT, session_host(s), &e) == CONTINUE;
 }
 
 void router_from_client(struct session *s, struct stanza *own_st)
@@ -380,6 +452,8 @@ void router_from_client(struct session *s, struct stanza *own_st)
     } else if (st->kind == STANZA_IQ && !is_iq_sound(st)) {
         if (st->type != TYPE_RESULT)
             router_refuse(s->worker, st, STANZA_ERR_BAD_REQUEST, NULL);
+    } else if (!may_send(s, st)) {
+        /* taken care of */
     } else if (st->kind == STANZA_PRESENCE) {
         route_presence(s, st);
         if (session_is_alive(s))
@@ -387,6 +461,8 @@ void router_from_client(struct session *s, struct stanza *own_st)
     } else {
         const struct worker *home = s->worker;
 
+        if (st->kind == STANZA_MESSAGE)
+            tell_that_it_is_sent(s, st);
         /* Without `to` it is for the sender's own account; an answer to an iq comes without `from` then. */
         if (jid_is_empty(&st->to))
             router_deliver_local(s->worker, st, &s->account->jid);

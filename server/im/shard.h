@@ -20,6 +20,9 @@ struct shard {
     uint32_t n_idle;
     struct session *ticking;  /* sessions with a ledger */
     struct account *removing; /* accounts with offline messages to be removed at the end of this turn */
+    struct hash_table asks;   /* questions without an answer yet (im/iq_ask.h), by their id */
+    uint32_t deliveries;      /* counts the messages that were delivered to accounts here */
+    uint32_t delivery;        /* the one that HOOK_MESSAGE_DELIVERED is called for */
     struct batch_links links;
     size_t storage_pending; /* bytes that wait for storage */
 };
@@ -36,6 +39,12 @@ void shard_free(struct shard **s);
 static inline struct session *shard_find(const struct shard *s, struct str full_jid)
 {
     return hash_table_get(&s->sessions, full_jid);
+}
+
+/* In HOOK_MESSAGE_DELIVERED: was this session given the message? */
+static inline bool session_was_given(const struct session *s)
+{
+    return s->given_in == shard_of(s->worker)->delivery;
 }
 
 #endif

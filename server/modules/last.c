@@ -49,7 +49,7 @@ static enum iq_verdict on_account_last(struct iq *iq)
         return answer(iq, wall_clock_ms(), STR(""));
     if (a->last_activity_ms == 0)
         return IQ_NOT_MINE; /* was never seen */
-    return answer(iq, a->last_activity_ms, a->last_status);
+    return answer(iq, a->last_activity_ms, str_of(a->last_status));
 }
 
 const struct module module_last = {

@@ -60,6 +60,7 @@ void session_unref(struct session **own_s)
     xml_reader_deinit(&s->reader);
     free(s->names);
     free((void *)(uintptr_t)s->lang.p);
+    free(s->data);
     free(s);
 }
 
@@ -128,6 +129,8 @@ bool session_send_with(struct session *s, const struct stanza *st, struct str to
 {
     if (!can_send(s))
         return false;
+    if (s->is_inactive && stream_upper->on_sending(s, st, to))
+        return true;
     stanza_write_with(conn_out(s->conn), st, to, extra);
     return sent(s, 1);
 }
@@ -136,6 +139,8 @@ bool session_send_raw(struct session *s, struct str xml, unsigned n_stanzas)
 {
     if (!can_send(s))
         return false;
+    if (s->is_inactive && n_stanzas > 0)
+        (void)stream_upper->on_sending(s, NULL, STR(""));
     buf_append_str(conn_out(s->conn), xml);
     return sent(s, n_stanzas);
 }

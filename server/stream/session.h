@@ -78,17 +78,18 @@ enum stream_state {
 };
 
 struct session {
-    struct conn *conn;        /* set at accept; NULL once the connection has gone, or was given up by session_close() */
-    bool notopen;             /* true from accept, and from every restart, until the stream header came */
-    enum session_type type;   /* see above; set at accept, SASL success, end */
-    struct str username;      /* prepared localpart; set at SASL success, never changes */
-    struct str host;          /* prepared domain; set by the first stream header, never changes */
-    struct str resource;      /* prepared; set when bound, never changes */
-    struct str full_jid;      /* set when bound: username@host/resource; key of the shard's table of sessions */
-    int8_t priority;          /* of `presence`; 0 while there is none */
-    bool interested;          /* true from the first roster get to the end */
-    bool client_acks;         /* the client tells which stanzas it has (XEP-0198); see sent_count */
-    bool ack_requested;       /* an <r/> is out */
+    struct conn *conn;      /* set at accept; NULL once the connection has gone, or was given up by session_close() */
+    bool notopen;           /* true from accept, and from every restart, until the stream header came */
+    enum session_type type; /* see above; set at accept, SASL success, end */
+    struct str username;    /* prepared localpart; set at SASL success, never changes */
+    struct str host;        /* prepared domain; set by the first stream header, never changes */
+    struct str resource;    /* prepared; set when bound, never changes */
+    struct str full_jid;    /* set when bound: username@host/resource; key of the shard's table of sessions */
+    int8_t priority;        /* of `presence`; 0 while there is none */
+    bool interested;        /* true from the first roster get to the end */
+    bool client_acks;       /* the client tells which stanzas it has (XEP-0198); see sent_count */
+    bool ack_requested;     /* an <r/> is out */
+    bool is_inactive; /* the client said that nobody looks at it (XEP-0352): stream_upper->on_sending() is asked */
     bool presence_is_stamped; /* `presence` has its delay stamp: it gets it when it is first sent later */
     char *presence;        /* the last undirected presence, stamped with from and a delay, as XML ended by NUL: parsed,
                               it would take a kilobyte. NULL: not available. Set by presence without type and `to`;
@@ -108,6 +109,8 @@ struct session {
     struct receipts *receipts;   /* its own stanzas that are not safe yet (im/receipt.h); NULL: it does not count */
     uint32_t sent_count;         /* since client_acks: stanzas queued for the client, modulo 2^32 */
     uint32_t acked_count;        /* of these, the client has */
+    void **data;                 /* of modules (im/slots.h); owned */
+    uint32_t given_in;           /* the last delivery that it was given (im/shard.h) */
     int64_t presence_ms;         /* wall clock: when `presence` came */
     struct session *next_tick, **prev_tick; /* sessions with a ledger, looked at every second */
     uint32_t refs;                          /* private to session.c */

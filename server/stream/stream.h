@@ -19,6 +19,9 @@ struct stream_upper {
     bool (*on_early_iq)(struct session *s, struct stanza *st);
     /* A first-level element that is no stanza. False: nobody knows it. */
     bool (*on_element)(struct session *s, const struct xml_element *e);
+    /* `st` is about to be sent to a client that is inactive. True: it was held back, or is not worth sending. NULL: it
+     * is none that could be held back; what was goes out in front of it. */
+    bool (*on_sending)(struct session *s, const struct stanza *st, struct str to);
     /* `n` stanzas were queued for the client. */
     void (*on_sent)(struct session *s, unsigned n);
     /* The session is about to end; everything that depends on it ends now. `is_clean`: the client closed its stream

@@ -1,0 +1,34 @@
+/* server/im/slots.h - a module's own data in accounts and sessions.
+ *
+ * A module that keeps something for an account or a session asks for a slot when the server starts, and finds a pointer
+ * of its own there. The memory for all slots of one account or session is made when the first of them is used: most
+ * need none. What a pointer leads to is the module's, to be freed at HOOK_ACCOUNT_UNLOADED or HOOK_SESSION_CLOSING. */
+#ifndef LINNET_SERVER_IM_SLOTS_H
+#define LINNET_SERVER_IM_SLOTS_H
+
+#include "server/im/account.h"
+
+enum { SLOTS_MAX = 32 };
+
+/* [start] From a module's on_start(). */
+unsigned account_slot_new(void);
+unsigned session_slot_new(void);
+
+/* [worker] Never NULL; *result is NULL at first. */
+void **account_slot(struct account *a, unsigned slot);
+void **session_slot(struct session *s, unsigned slot);
+
+/* [worker] What lies there; NULL also where nothing was ever made. */
+static inline void *account_slot_peek(const struct account *a, unsigned slot)
+{
+    return a->data == NULL ? NULL : a->data[slot];
+}
+static inline void *session_slot_peek(const struct session *s, unsigned slot)
+{
+    return s->data == NULL ? NULL : s->data[slot];
+}
+
+/* [start] For hooks_start(): all slots are given back. */
+void slots_forget(void);
+
+#endif
