@@ -48,8 +48,9 @@ static void on_appended(void *ctx, enum ln_err err)
     free(p);
 }
 
-static void append(struct account *a, const struct stanza *st, uint64_t id, struct str record,
-                   void (*done)(void *ctx, enum ln_err err), void *ctx)
+/* Nobody looks for them by their sender, so none is named. */
+static void append(struct account *a, uint64_t id, struct str record, void (*done)(void *ctx, enum ln_err err),
+                   void *ctx)
 {
     struct storage_txn *t = storage_txn_new();
     struct append *p = mem_alloc(sizeof(*p));
@@ -58,7 +59,7 @@ static void append(struct account *a, const struct stanza *st, uint64_t id, stru
     a->offline_count++;
     a->offline_bytes += record.len;
     batch_storage_begin(a->worker, p->cost);
-    storage_txn_append(t, a->jid.full, OFFLINE_COLLECTION, id, (int64_t)(id / 1000), jid_full(&st->from), record);
+    storage_txn_append(t, a->jid.full, OFFLINE_COLLECTION, id, (int64_t)(id / 1000), str_make(NULL, 0), record);
     storage_commit(a->worker->server->storage, t, &a->worker->executor, on_appended, p);
 }
 
@@ -70,7 +71,7 @@ uint32_t offline_append(struct account *a, const struct stanza *st, uint64_t id,
 
     write_record(&record, a, st, id);
     bytes = (uint32_t)record.len;
-    append(a, st, id, buf_str(&record), done, ctx);
+    append(a, id, buf_str(&record), done, ctx);
     buf_deinit(&record);
     return bytes;
 }
@@ -128,7 +129,7 @@ static void keep(struct account *a, struct stanza *own_st, uint64_t id, struct s
 
     *k = (struct keeping){.a = a, .st = own_st, .bytes = (uint32_t)record.len};
     account_pin(a);
-    append(a, own_st, id, record, on_kept, k);
+    append(a, id, record, on_kept, k);
 }
 
 void offline_store(struct account *a, struct stanza *own_st, uint64_t id)

@@ -32,7 +32,9 @@ enum storage_op_kind {
     OP_PUT,
     OP_DELETE,
     OP_APPEND,
+    OP_REPLACE,
     OP_REMOVE,
+    OP_TRIM,
     OP_DELETE_OWNER,
     OP_REQUIRE_ABSENT,
     OP_REQUIRE_PRESENT,
@@ -47,7 +49,8 @@ struct storage_op {
     uint64_t id;           /* of archive entries; at most INT64_MAX, which is what SQLite can keep */
     int64_t time_ms;       /* OP_APPEND, as peer */
     struct str peer;
-    struct str bytes; /* OP_PUT, OP_APPEND */
+    struct str bytes; /* OP_PUT, OP_APPEND, OP_REPLACE */
+    uint32_t limit;   /* OP_TRIM */
 };
 
 /* In the order they were added. */
@@ -102,6 +105,29 @@ static inline struct owner_parts owner_split(struct str owner)
 
 /* The other way round, of one with a local part; into the arena. */
 struct str owner_join(struct arena *arena, struct owner_parts parts);
+
+/* ---- peers ---- */
+
+/* Entries are found by the bare JID of their peer, and among these by its resource. */
+struct peer_parts {
+    struct str bare;
+    struct str resource; /* empty: none */
+};
+
+static inline struct peer_parts peer_split(struct str peer)
+{
+    ptrdiff_t slash = str_find(peer, '/');
+
+    if (slash < 0)
+        return (struct peer_parts){.bare = peer};
+    return (struct peer_parts){
+        .bare = {peer.p, (size_t)slash},
+        .resource = {peer.p + slash + 1, peer.len - (size_t)slash - 1},
+    };
+}
+
+/* The other way round, into the arena; `resource` may be empty. */
+struct str peer_join(struct arena *arena, struct peer_parts parts);
 
 /* ---- back-ends ---- */
 

@@ -3,31 +3,7 @@
  * Two ordered maps (skip lists), in the order of the SQLite tables' keys, touched by the writer thread alone. What a
  * transaction changes is noted, so that one that fails half way can be undone. */
 #include "server/storage/backend.h"
-
-enum { LEVELS = 16 }; /* enough for 4^16 entries */
-
-/* What an entry is sorted by. Documents have no id, archive entries no key. */
-struct entry_key {
-    struct owner_parts owner;
-    struct str collection;
-    struct str key;
-    uint64_t id;
-};
-
-struct entry {
-    struct entry_key key; /* like all strings here it lies in `text` */
-    int64_t time_ms;
-    struct str peer;
-    struct str bytes;
-    char *text;   /* owned */
-    int n_levels; /* of `next` */
-    struct entry *next[];
-};
-
-struct ordered_map {
-    struct entry *head[LEVELS];
-    uint64_t dice;
-};
+#include "server/storage/ordered_map.h"
 
 struct change {
     struct ordered_map *map;
@@ -52,117 +28,7 @@ static struct memory_backend *of(struct backend *b)
     return container_of(b, struct memory_backend, base);
 }
 
-/* ---- the ordered map ---- */
-
-static int owner_cmp(const struct owner_parts *a, const struct owner_parts *b)
-{
-    int c = str_cmp(a->domain, b->domain);
-
-    return c != 0 ? c : str_cmp(a->local, b->local);
-}
-
-static int key_cmp(const struct entry_key *a, const struct entry_key *b)
-{
-    int c = owner_cmp(&a->owner, &b->owner);
-
-    if (c == 0)
-        c = str_cmp(a->collection, b->collection);
-    if (c == 0)
-        c = str_cmp(a->key, b->key);
-    if (c == 0)
-        c = (a->id > b->id) - (a->id < b->id);
-    return c;
-}
-
-/* The first entry not before `key`. slots[i]: the pointer on level i that leads to it or past it. */
-static struct entry *map_seek(struct ordered_map *m, const struct entry_key *key, struct entry **slots[LEVELS])
-{
-    struct entry **level = m->head; /* the pointers of the head or of an entry, by level */
-
-    for (int i = LEVELS - 1; i >= 0; i--) {
-        while (level[i] != NULL && key_cmp(&level[i]->key, key) < 0)
-            level = level[i]->next;
-        if (slots != NULL)
-            slots[i] = &level[i];
-    }
-    return level[0];
-}
-
-static struct entry *map_find(struct ordered_map *m, const struct entry_key *key)
-{
-    struct entry *e = map_seek(m, key, NULL);
-
-    return e != NULL && key_cmp(&e->key, key) == 0 ? e : NULL;
-}
-
-static void map_link(struct ordered_map *m, struct entry *e)
-{
-    struct entry **slots[LEVELS];
-
-    (void)map_seek(m, &e->key, slots);
-    for (int i = 0; i < e->n_levels; i++) {
-        e->next[i] = *slots[i];
-        *slots[i] = e;
-    }
-}
-
-static void map_unlink(struct ordered_map *m, struct entry *e)
-{
-    struct entry **slots[LEVELS];
-
-    (void)map_seek(m, &e->key, slots);
-    for (int i = 0; i < e->n_levels; i++)
-        *slots[i] = e->next[i];
-}
-
-/* Each level holds a quarter of the one below. */
-static int roll_levels(struct ordered_map *m)
-{
-    int n = 1;
-
-    m->dice ^= m->dice << 13;
-    m->dice ^= m->dice >> 7;
-    m->dice ^= m->dice << 17;
-    for (uint64_t bits = m->dice >> 20; n < LEVELS && (bits & 3) == 0; bits >>= 2)
-        n++;
-    return n;
-}
-
-/* ---- entries ---- */
-
-static struct str copy_to(char **to, struct str s)
-{
-    char *p = *to;
-
-    if (s.len > 0)
-        memcpy(p, s.p, s.len);
-    *to += s.len;
-    return str_make(p, s.len);
-}
-
-static struct entry *entry_new(struct ordered_map *m, const struct storage_op *op)
-{
-    int n_levels = roll_levels(m);
-    struct entry *e = mem_zalloc(sizeof(*e) + (size_t)n_levels * sizeof(e->next[0]));
-    char *end = mem_alloc(op->owner.len + op->collection.len + op->key.len + op->peer.len + op->bytes.len);
-
-    e->n_levels = n_levels;
-    e->text = end;
-    e->key.owner = owner_split(copy_to(&end, op->owner));
-    e->key.collection = copy_to(&end, op->collection);
-    e->key.key = copy_to(&end, op->key);
-    e->key.id = op->id;
-    e->time_ms = op->time_ms;
-    e->peer = copy_to(&end, op->peer);
-    e->bytes = copy_to(&end, op->bytes);
-    return e;
-}
-
-static void entry_free(struct entry *e)
-{
-    free(e->text);
-    free(e);
-}
+/* ---- keys ---- */
 
 static struct entry_key key_of(const struct storage_op *op)
 {
@@ -172,6 +38,16 @@ static struct entry_key key_of(const struct storage_op *op)
         .key = op->key,
         .id = op->id,
     };
+}
+
+/* How many parts of the key, from the left, an entry must share with the query. */
+enum depth { SAME_OWNER, SAME_COLLECTION, SAME_KEY };
+
+static bool is_in_range(const struct entry *e, const struct entry_key *key, enum depth depth)
+{
+    return e != NULL && owner_cmp(&e->key.owner, &key->owner) == 0 &&
+           (depth < SAME_COLLECTION || str_eq(e->key.collection, key->collection)) &&
+           (depth < SAME_KEY || str_eq(e->key.key, key->key));
 }
 
 /* ---- writing ---- */
@@ -238,9 +114,38 @@ static enum ln_err run_remove(struct memory_backend *mb, const struct storage_op
     return LN_OK;
 }
 
+static enum ln_err run_replace(struct memory_backend *mb, const struct storage_op *op)
+{
+    struct entry_key key = key_of(op);
+    struct entry *e = map_find(&mb->archives, &key);
+    struct storage_op copy = *op;
+
+    if (e == NULL)
+        return LN_OK;
+    copy.time_ms = e->time_ms;
+    copy.peer = e->peer;
+    take_out(mb, &mb->archives, e);
+    add_entry(mb, &mb->archives, &copy);
+    return LN_OK;
+}
+
+static enum ln_err run_trim(struct memory_backend *mb, const struct storage_op *op)
+{
+    struct entry_key from = key_of(op);
+    uint32_t n = 0;
+
+    from.id = 0;
+    for (struct entry *e = map_seek(&mb->archives, &from), *next;
+         n < op->limit && is_in_range(e, &from, SAME_COLLECTION) && e->key.id < op->id; e = next, n++) {
+        next = e->next[0];
+        take_out(mb, &mb->archives, e);
+    }
+    return LN_OK;
+}
+
 static void take_out_owner(struct memory_backend *mb, struct ordered_map *map, const struct entry_key *key)
 {
-    for (struct entry *e = map_seek(map, key, NULL), *next; e != NULL && owner_cmp(&e->key.owner, &key->owner) == 0;
+    for (struct entry *e = map_seek(map, key), *next; e != NULL && owner_cmp(&e->key.owner, &key->owner) == 0;
          e = next) {
         next = e->next[0];
         take_out(mb, map, e);
@@ -274,7 +179,9 @@ static enum ln_err (*const run_op[])(struct memory_backend *mb, const struct sto
     [OP_PUT] = run_put,
     [OP_DELETE] = run_delete,
     [OP_APPEND] = run_append,
+    [OP_REPLACE] = run_replace,
     [OP_REMOVE] = run_remove,
+    [OP_TRIM] = run_trim,
     [OP_DELETE_OWNER] = run_delete_owner,
     [OP_REQUIRE_ABSENT] = require_absent,
     [OP_REQUIRE_PRESENT] = require_present,
@@ -322,16 +229,6 @@ static enum ln_err memory_commit(struct backend *b, struct storage_txn *const *t
 
 /* ---- reading ---- */
 
-/* How many parts of the key, from the left, an entry must share with the query. */
-enum depth { SAME_OWNER, SAME_COLLECTION, SAME_KEY };
-
-static bool is_in_range(const struct entry *e, const struct entry_key *key, enum depth depth)
-{
-    return e != NULL && owner_cmp(&e->key.owner, &key->owner) == 0 &&
-           (depth < SAME_COLLECTION || str_eq(e->key.collection, key->collection)) &&
-           (depth < SAME_KEY || str_eq(e->key.key, key->key));
-}
-
 static struct storage_row *add_document(struct rows *rows, const struct entry *e)
 {
     struct storage_row *row = rows_add(rows);
@@ -351,8 +248,7 @@ static void read_documents(struct memory_backend *mb, const struct storage_query
         from.collection = q->collection;
     if (q->kind == STORAGE_GET)
         from.key = q->key;
-    for (struct entry *e = map_seek(&mb->documents, &from, NULL); is_in_range(e, &from, depths[q->kind]);
-         e = e->next[0]) {
+    for (struct entry *e = map_seek(&mb->documents, &from); is_in_range(e, &from, depths[q->kind]); e = e->next[0]) {
         struct storage_row *row = add_document(rows, e);
 
         if (q->kind == STORAGE_LOAD)
@@ -360,20 +256,89 @@ static void read_documents(struct memory_backend *mb, const struct storage_query
     }
 }
 
+static struct storage_row *add_archived(struct rows *rows, const struct entry *e)
+{
+    struct storage_row *row = rows_add(rows);
+
+    row->id = e->key.id;
+    row->time_ms = e->time_ms;
+    row->peer = arena_copy(rows->arena, e->peer);
+    row->bytes = arena_copy(rows->arena, e->bytes);
+    return row;
+}
+
+static bool is_of_peer(const struct entry *e, struct str peer)
+{
+    bool is_bare = str_find(peer, '/') < 0;
+
+    return peer.len == 0 || str_eq(is_bare ? peer_split(e->peer).bare : e->peer, peer);
+}
+
+/* The first entry of the query's range, from whichever end. */
+static struct entry *first_of_range(struct memory_backend *mb, const struct storage_query *q)
+{
+    struct entry_key key = {.owner = owner_split(q->owner), .collection = q->collection};
+
+    if (q->is_backwards) {
+        key.id = q->before_id == 0 ? UINT64_MAX : q->before_id;
+        return map_seek_before(&mb->archives, &key);
+    }
+    if (q->after_id >= INT64_MAX) /* the largest id there is */
+        return NULL;
+    key.id = q->after_id + 1;
+    return map_seek(&mb->archives, &key);
+}
+
+/* Calls `take` for the entries of the query: each of the archive is looked at. */
+static void walk_entries(struct memory_backend *mb, const struct storage_query *q, struct rows *rows,
+                         void (*take)(struct rows *rows, const struct entry *e))
+{
+    struct entry_key archive = {.owner = owner_split(q->owner), .collection = q->collection};
+    uint32_t skipped = 0, taken = 0;
+
+    for (struct entry *e = first_of_range(mb, q);
+         is_in_range(e, &archive, SAME_COLLECTION) && e->key.id > q->after_id && e->key.id <= q->before_id - 1;
+         e = q->is_backwards ? e->prev : e->next[0]) {
+        if (!is_of_peer(e, q->peer) || skipped++ < q->skip)
+            continue;
+        take(rows, e);
+        if (++taken == q->limit)
+            return;
+    }
+}
+
+static void take_entry(struct rows *rows, const struct entry *e)
+{
+    (void)add_archived(rows, e);
+}
+
 static void read_entries(struct memory_backend *mb, const struct storage_query *q, struct rows *rows)
 {
-    if (q->after_id >= INT64_MAX) /* the largest id there is */
-        return;
-    struct entry_key from = {.owner = owner_split(q->owner), .collection = q->collection, .id = q->after_id + 1};
+    walk_entries(mb, q, rows, take_entry);
+}
 
-    for (struct entry *e = map_seek(&mb->archives, &from, NULL);
-         is_in_range(e, &from, SAME_COLLECTION) && (q->limit == 0 || rows->pub.n < q->limit); e = e->next[0]) {
-        struct storage_row *row = rows_add(rows);
+static void count_one(struct rows *rows, const struct entry *e)
+{
+    (void)e;
+    rows->pub.rows[0].id++;
+}
 
-        row->id = e->key.id;
-        row->time_ms = e->time_ms;
-        row->peer = arena_copy(rows->arena, e->peer);
-        row->bytes = arena_copy(rows->arena, e->bytes);
+static void tally_entries(struct memory_backend *mb, const struct storage_query *q, struct rows *rows)
+{
+    (void)rows_add(rows);
+    walk_entries(mb, q, rows, count_one);
+}
+
+static void read_ids(struct memory_backend *mb, const struct storage_query *q, struct rows *rows)
+{
+    struct entry_key key = {.owner = owner_split(q->owner), .collection = q->collection};
+
+    for (size_t i = 0; i < q->n_ids; i++) {
+        key.id = q->ids[i];
+        struct entry *e = map_find(&mb->archives, &key);
+
+        if (e != NULL)
+            (void)add_archived(rows, e);
     }
 }
 
@@ -382,8 +347,7 @@ static void count_entries(struct memory_backend *mb, const struct storage_query 
     struct storage_row *row = rows_add(rows);
     struct entry_key from = {.owner = owner_split(q->owner), .collection = q->collection};
 
-    for (struct entry *e = map_seek(&mb->archives, &from, NULL); is_in_range(e, &from, SAME_COLLECTION);
-         e = e->next[0]) {
+    for (struct entry *e = map_seek(&mb->archives, &from); is_in_range(e, &from, SAME_COLLECTION); e = e->next[0]) {
         row->id++;
         row->time_ms += (int64_t)e->bytes.len;
     }
@@ -393,7 +357,7 @@ static void count_entries(struct memory_backend *mb, const struct storage_query 
 static struct entry *next_owner(struct memory_backend *mb, struct str domain, struct str local)
 {
     struct entry_key from = {.owner = {.domain = domain, .local = local}};
-    struct entry *e = map_seek(&mb->documents, &from, NULL);
+    struct entry *e = map_seek(&mb->documents, &from);
 
     while (e != NULL && str_eq(e->key.owner.domain, domain) && str_eq(e->key.owner.local, local))
         e = e->next[0];
@@ -414,8 +378,9 @@ static void read_owners(struct memory_backend *mb, const struct storage_query *q
 }
 
 static void (*const read_kind[])(struct memory_backend *mb, const struct storage_query *q, struct rows *rows) = {
-    [STORAGE_GET] = read_documents, [STORAGE_LIST] = read_documents, [STORAGE_LOAD] = read_documents,
-    [STORAGE_READ] = read_entries,  [STORAGE_COUNT] = count_entries, [STORAGE_LIST_OWNERS] = read_owners,
+    [STORAGE_GET] = read_documents,  [STORAGE_LIST] = read_documents,     [STORAGE_LOAD] = read_documents,
+    [STORAGE_READ] = read_entries,   [STORAGE_READ_IDS] = read_ids,       [STORAGE_TALLY] = tally_entries,
+    [STORAGE_COUNT] = count_entries, [STORAGE_LIST_OWNERS] = read_owners,
 };
 
 static enum ln_err memory_read(struct backend *b, unsigned reader, const struct storage_query *q, struct rows *rows,
@@ -428,14 +393,6 @@ static enum ln_err memory_read(struct backend *b, unsigned reader, const struct 
 }
 
 /* ---- opening and closing ---- */
-
-static void map_deinit(struct ordered_map *m)
-{
-    for (struct entry *e = m->head[0], *next; e != NULL; e = next) {
-        next = e->next[0];
-        entry_free(e);
-    }
-}
 
 static void memory_close(struct backend **b)
 {

@@ -60,14 +60,38 @@ static int run_delete(struct sqlite_conn *c, const struct storage_op *op)
 static int run_append(struct sqlite_conn *c, const struct storage_op *op)
 {
     sqlite3_stmt *stmt = c->stmts[STMT_APPEND];
+    struct peer_parts peer = peer_split(op->peer);
 
     sqlite_bind_owner(stmt, op->owner);
     sqlite_bind_text(stmt, 3, op->collection);
     (void)sqlite3_bind_int64(stmt, 4, (sqlite3_int64)op->id);
     (void)sqlite3_bind_int64(stmt, 5, op->time_ms);
-    sqlite_bind_text(stmt, 6, op->peer);
+    sqlite_bind_text(stmt, 6, peer.bare);
     sqlite_bind_bytes(stmt, 7, op->bytes);
+    sqlite_bind_text(stmt, 8, peer.resource);
     return sqlite_run(c, STMT_APPEND);
+}
+
+static int run_replace(struct sqlite_conn *c, const struct storage_op *op)
+{
+    sqlite3_stmt *stmt = c->stmts[STMT_REPLACE];
+
+    sqlite_bind_owner(stmt, op->owner);
+    sqlite_bind_text(stmt, 3, op->collection);
+    (void)sqlite3_bind_int64(stmt, 4, (sqlite3_int64)op->id);
+    sqlite_bind_bytes(stmt, 5, op->bytes);
+    return sqlite_run(c, STMT_REPLACE);
+}
+
+static int run_trim(struct sqlite_conn *c, const struct storage_op *op)
+{
+    sqlite3_stmt *stmt = c->stmts[STMT_TRIM];
+
+    sqlite_bind_owner(stmt, op->owner);
+    sqlite_bind_text(stmt, 3, op->collection);
+    (void)sqlite3_bind_int64(stmt, 4, (sqlite3_int64)op->id);
+    (void)sqlite3_bind_int64(stmt, 5, op->limit);
+    return sqlite_run(c, STMT_TRIM);
 }
 
 static int run_remove(struct sqlite_conn *c, const struct storage_op *op)
@@ -93,7 +117,9 @@ static int (*const run_op[])(struct sqlite_conn *c, const struct storage_op *op)
     [OP_PUT] = run_put,
     [OP_DELETE] = run_delete,
     [OP_APPEND] = run_append,
+    [OP_REPLACE] = run_replace,
     [OP_REMOVE] = run_remove,
+    [OP_TRIM] = run_trim,
     [OP_DELETE_OWNER] = run_delete_owner,
 };
 

@@ -10,6 +10,12 @@ enum {
 
 #define OWNER      "domain = ?1 AND local = ?2"
 #define COLLECTION OWNER " AND collection = ?3"
+#define ENTRIES    "SELECT bytes, id, time_ms, peer, resource FROM archives "
+#define RANGE      COLLECTION " AND id > ?4 AND id <= ?5"
+/* The index holds only entries with a peer, and is used only where that is said. */
+#define BY_PEER    "INDEXED BY archives_by_peer "
+#define PEER       " AND peer = ?8 AND peer <> '' AND (?9 IS NULL OR resource = ?9)"
+#define PART_OF_IT " LIMIT ?6 OFFSET ?7"
 
 static const char *const statements[STMT_COUNT_OF] = {
     /* IMMEDIATE: waits for a foreign writer here, instead of failing in the middle */
@@ -20,17 +26,25 @@ static const char *const statements[STMT_COUNT_OF] = {
                  " ON CONFLICT DO UPDATE SET bytes = excluded.bytes",
     [STMT_DELETE] = "DELETE FROM documents WHERE " COLLECTION " AND key = ?4",
     [STMT_HAS] = "SELECT 1 FROM documents WHERE " COLLECTION " AND key = ?4",
-    [STMT_APPEND] = "INSERT INTO archives(domain, local, collection, id, time_ms, peer, bytes)"
-                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [STMT_APPEND] = "INSERT INTO archives(domain, local, collection, id, time_ms, peer, bytes, resource)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [STMT_REPLACE] = "UPDATE archives SET bytes = ?5 WHERE " COLLECTION " AND id = ?4",
     [STMT_REMOVE] = "DELETE FROM archives WHERE " COLLECTION " AND id = ?4",
+    [STMT_TRIM] = "DELETE FROM archives WHERE rowid IN"
+                  " (SELECT rowid FROM archives WHERE " COLLECTION " AND id < ?4 ORDER BY id LIMIT ?5)",
     [STMT_DELETE_DOCUMENTS] = "DELETE FROM documents WHERE " OWNER,
     [STMT_DELETE_ARCHIVES] = "DELETE FROM archives WHERE " OWNER,
     [STMT_BEGIN_READ] = "BEGIN",
     [STMT_GET] = "SELECT bytes, key FROM documents WHERE " COLLECTION " AND key = ?4",
     [STMT_LIST] = "SELECT bytes, key FROM documents WHERE " COLLECTION " ORDER BY key",
     [STMT_LOAD] = "SELECT bytes, key, collection FROM documents WHERE " OWNER " ORDER BY collection, key",
-    [STMT_READ] = "SELECT bytes, id, time_ms, peer FROM archives WHERE " COLLECTION " AND id > ?4"
-                  " ORDER BY id LIMIT ?5",
+    [STMT_READ] = ENTRIES "WHERE " RANGE " ORDER BY id" PART_OF_IT,
+    [STMT_READ_BACK] = ENTRIES "WHERE " RANGE " ORDER BY id DESC" PART_OF_IT,
+    [STMT_READ_PEER] = ENTRIES BY_PEER "WHERE " RANGE PEER " ORDER BY id" PART_OF_IT,
+    [STMT_READ_PEER_BACK] = ENTRIES BY_PEER "WHERE " RANGE PEER " ORDER BY id DESC" PART_OF_IT,
+    [STMT_READ_ONE] = ENTRIES "WHERE " COLLECTION " AND id = ?4",
+    [STMT_TALLY] = "SELECT count(*) FROM (SELECT id FROM archives WHERE " RANGE PART_OF_IT ")",
+    [STMT_TALLY_PEER] = "SELECT count(*) FROM (SELECT id FROM archives " BY_PEER "WHERE " RANGE PEER PART_OF_IT ")",
     /* length() of a blob comes from the row's head: long entries are not read for it */
     [STMT_COUNT] = "SELECT count(*), total(length(bytes)) FROM archives WHERE " COLLECTION,
     [STMT_NEXT_OWNER] = "SELECT local FROM documents WHERE domain = ?1 AND local > ?2 ORDER BY local LIMIT 1",

@@ -1,10 +1,15 @@
 #include "server/storage/sqlite_query.h"
 
-static struct str column(sqlite3_stmt *stmt, int i, struct arena *arena)
+static struct str peek_column(sqlite3_stmt *stmt, int i)
 {
     const char *p = sqlite3_column_blob(stmt, i); /* of a text: its bytes, without a conversion */
 
-    return arena_copy(arena, str_make(p, (size_t)sqlite3_column_bytes(stmt, i)));
+    return str_make(p, (size_t)sqlite3_column_bytes(stmt, i));
+}
+
+static struct str column(sqlite3_stmt *stmt, int i, struct arena *arena)
+{
+    return arena_copy(arena, peek_column(stmt, i));
 }
 
 static void take_document(sqlite3_stmt *stmt, struct storage_row *row, struct arena *arena)
@@ -24,7 +29,13 @@ static void take_entry(sqlite3_stmt *stmt, struct storage_row *row, struct arena
     row->bytes = column(stmt, 0, arena);
     row->id = (uint64_t)sqlite3_column_int64(stmt, 1);
     row->time_ms = sqlite3_column_int64(stmt, 2);
-    row->peer = column(stmt, 3, arena);
+    row->peer = peer_join(arena, (struct peer_parts){peek_column(stmt, 3), peek_column(stmt, 4)});
+}
+
+static void take_number(sqlite3_stmt *stmt, struct storage_row *row, struct arena *arena)
+{
+    (void)arena;
+    row->id = (uint64_t)sqlite3_column_int64(stmt, 0);
 }
 
 static void take_count(sqlite3_stmt *stmt, struct storage_row *row, struct arena *arena)
@@ -55,7 +66,21 @@ static void bind_range(sqlite3_stmt *stmt, const struct storage_query *q)
 {
     bind_collection(stmt, q);
     (void)sqlite3_bind_int64(stmt, 4, q->after_id > INT64_MAX ? INT64_MAX : (sqlite3_int64)q->after_id);
-    (void)sqlite3_bind_int64(stmt, 5, q->limit == 0 ? -1 : (sqlite3_int64)q->limit);
+    (void)sqlite3_bind_int64(stmt, 5, q->before_id - 1 >= INT64_MAX ? INT64_MAX : (sqlite3_int64)(q->before_id - 1));
+    (void)sqlite3_bind_int64(stmt, 6, q->limit == 0 ? -1 : (sqlite3_int64)q->limit);
+    (void)sqlite3_bind_int64(stmt, 7, q->skip);
+}
+
+static void bind_peer(sqlite3_stmt *stmt, const struct storage_query *q)
+{
+    struct peer_parts peer = peer_split(q->peer);
+
+    bind_range(stmt, q);
+    sqlite_bind_text(stmt, 8, peer.bare);
+    if (peer.resource.len > 0)
+        sqlite_bind_text(stmt, 9, peer.resource);
+    else
+        (void)sqlite3_bind_null(stmt, 9);
 }
 
 /* What one statement answers. */
@@ -70,21 +95,60 @@ static const struct query_kind kinds[] = {
     [STORAGE_LIST] = {STMT_LIST, bind_collection, take_document},
     [STORAGE_LOAD] = {STMT_LOAD, bind_nothing, take_any_document},
     [STORAGE_READ] = {STMT_READ, bind_range, take_entry},
+    [STORAGE_TALLY] = {STMT_TALLY, bind_range, take_number},
     [STORAGE_COUNT] = {STMT_COUNT, bind_collection, take_count},
 };
 
-static int read_rows(struct sqlite_conn *c, const struct storage_query *q, struct rows *rows)
+/* Of STORAGE_READ, by whether a peer is named and whether the newest come first. */
+static const struct query_kind read_kinds[2][2] = {
+    {{STMT_READ, bind_range, take_entry}, {STMT_READ_BACK, bind_range, take_entry}},
+    {{STMT_READ_PEER, bind_peer, take_entry}, {STMT_READ_PEER_BACK, bind_peer, take_entry}},
+};
+static const struct query_kind tally_of_peer = {STMT_TALLY_PEER, bind_peer, take_number};
+
+static const struct query_kind *kind_of(const struct storage_query *q)
 {
-    const struct query_kind *kind = &kinds[q->kind];
-    sqlite3_stmt *stmt = c->stmts[kind->stmt];
+    if (q->kind == STORAGE_READ)
+        return &read_kinds[q->peer.len > 0][q->is_backwards];
+    return q->kind == STORAGE_TALLY && q->peer.len > 0 ? &tally_of_peer : &kinds[q->kind];
+}
+
+static int step_through(sqlite3_stmt *stmt, const struct query_kind *kind, struct rows *rows)
+{
     int rc;
 
-    sqlite_bind_owner(stmt, q->owner);
-    kind->bind(stmt, q);
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
         kind->take(stmt, rows_add(rows), rows->arena);
     (void)sqlite3_reset(stmt);
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int read_rows(struct sqlite_conn *c, const struct storage_query *q, struct rows *rows)
+{
+    const struct query_kind *kind = kind_of(q);
+    sqlite3_stmt *stmt = c->stmts[kind->stmt];
+
+    sqlite_bind_owner(stmt, q->owner);
+    kind->bind(stmt, q);
+    return step_through(stmt, kind, rows);
+}
+
+/* One after the other. */
+static int read_ids(struct sqlite_conn *c, const struct storage_query *q, struct rows *rows)
+{
+    static const struct query_kind one = {STMT_READ_ONE, NULL, take_entry};
+    sqlite3_stmt *stmt = c->stmts[one.stmt];
+    int rc = SQLITE_OK;
+
+    sqlite_bind_owner(stmt, q->owner);
+    bind_collection(stmt, q);
+    for (size_t i = 0; i < q->n_ids && rc == SQLITE_OK; i++) {
+        if (q->ids[i] > INT64_MAX)
+            continue;
+        (void)sqlite3_bind_int64(stmt, 4, (sqlite3_int64)q->ids[i]);
+        rc = step_through(stmt, &one, rows);
+    }
+    return rc;
 }
 
 /* The local part of the first owner of the domain after *local, into the arena; SQLITE_DONE: there is none. */
@@ -124,21 +188,26 @@ static int read_owners(struct sqlite_conn *c, const struct storage_query *q, str
 }
 
 /* In one transaction, so that all of it shows the same moment. */
-static int read_owners_at_once(struct sqlite_conn *c, const struct storage_query *q, struct rows *rows)
+static int read_at_once(struct sqlite_conn *c, const struct storage_query *q, struct rows *rows,
+                        int (*read)(struct sqlite_conn *c, const struct storage_query *q, struct rows *rows))
 {
     int rc;
 
     if (sqlite3_get_autocommit(c->db) == 0) /* begun already */
-        return read_owners(c, q, rows);
+        return read(c, q, rows);
     rc = sqlite_run(c, STMT_BEGIN_READ);
     if (rc != SQLITE_OK)
         return rc;
-    rc = read_owners(c, q, rows);
+    rc = read(c, q, rows);
     (void)sqlite_run(c, STMT_ROLLBACK); /* nothing was written */
     return rc;
 }
 
 int sqlite_query(struct sqlite_conn *c, const struct storage_query *q, struct rows *rows)
 {
-    return q->kind == STORAGE_LIST_OWNERS ? read_owners_at_once(c, q, rows) : read_rows(c, q, rows);
+    if (q->kind == STORAGE_LIST_OWNERS)
+        return read_at_once(c, q, rows, read_owners);
+    if (q->kind == STORAGE_READ_IDS)
+        return read_at_once(c, q, rows, read_ids);
+    return read_rows(c, q, rows);
 }

@@ -13,7 +13,10 @@
  * entries lie in the order of their arrival, with an index beside: a group of messages to many owners then fills a few
  * pages and touches some of a small index, instead of changing one large page for each owner. That costs a third to a
  * half of the CPU time, and much less log; reading fifty old entries costs three times as much, which is the rarer
- * thing. */
+ * thing.
+ *
+ * Entries that are looked for by their peer have a second index, which offline messages do not need and are not in.
+ * It ends with the resource, so that a search for one resource among all of a peer reads nothing but the index. */
 static const char *const steps[] = {
     "CREATE TABLE documents("
     " domain TEXT NOT NULL,"
@@ -32,6 +35,10 @@ static const char *const steps[] = {
     " bytes BLOB NOT NULL,"
     " UNIQUE (domain, local, collection, id)) STRICT;"
     "PRAGMA application_id = " APPLICATION_ID_SQL ";",
+    /* What is there already are offline messages, which nobody looks for by their peer. */
+    "UPDATE archives SET peer = '';"
+    "ALTER TABLE archives ADD COLUMN resource TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX archives_by_peer ON archives(domain, local, collection, peer, id, resource) WHERE peer <> '';",
 };
 
 /* `how`: the last line of what SQLite says; those before it only name the database. */

@@ -382,6 +382,13 @@ static struct storage_query copy_query(struct arena *arena, const struct storage
     copy.collection = arena_copy(arena, q->collection);
     copy.key = arena_copy(arena, q->key);
     copy.after_owner = arena_copy(arena, q->after_owner);
+    copy.peer = arena_copy(arena, q->peer);
+    if (q->n_ids > 0) {
+        uint64_t *ids = arena_alloc(arena, q->n_ids * sizeof(*ids));
+
+        memcpy(ids, q->ids, q->n_ids * sizeof(*ids));
+        copy.ids = ids;
+    }
     return copy;
 }
 

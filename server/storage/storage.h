@@ -5,6 +5,9 @@
  * archives and room history. The owner is a bare JID, or a domain. No feature knows which back-end keeps them (SQLite,
  * memory).
  *
+ * An archive is read from anywhere in it, in either direction, in the time that its answer takes and not that of what
+ * lies around it: by id, and so by time where ids are times, and by id among the entries of one peer.
+ *
  * Everything is asynchronous: called from a worker (or any thread), answered by a task posted to the `reply_to`
  * executor the caller names. Writes are transactions: all of one, or nothing. All that arrive while one commit runs
  * share the next one (group commit), and *committed* means fsynced. The writes of one thread are carried out in
@@ -50,10 +53,17 @@ void storage_txn_free(struct storage_txn **t); /* only for one that was not comm
 void storage_txn_put(struct storage_txn *t, struct str owner, struct str collection, struct str key, struct str bytes);
 void storage_txn_delete(struct storage_txn *t, struct str owner, struct str collection, struct str key);
 /* Archive ids are the caller's: rising within (owner, collection), see worker_next_id(); at most INT64_MAX. If the id
- * is taken, nothing of the transaction happens and it is answered with LN_E_EXISTS: an entry is never replaced. */
+ * is taken, nothing of the transaction happens and it is answered with LN_E_EXISTS: an entry is never replaced by
+ * appending. `peer`: the JID that the entry can be found by, bare or full; empty: it is not looked for that way, and
+ * costs less. */
 void storage_txn_append(struct storage_txn *t, struct str owner, struct str collection, uint64_t id, int64_t time_ms,
                         struct str peer, struct str bytes);
+/* Other bytes for the entry with that id; its time and peer stay. Nothing happens if there is none. */
+void storage_txn_replace(struct storage_txn *t, struct str owner, struct str collection, uint64_t id, struct str bytes);
 void storage_txn_remove(struct storage_txn *t, struct str owner, struct str collection, uint64_t id);
+/* Removes the oldest entries: those with id < before_id, `limit` of them at most (one commit holds everybody up). */
+void storage_txn_trim(struct storage_txn *t, struct str owner, struct str collection, uint64_t before_id,
+                      uint32_t limit);
 /* All documents and archives of the owner. */
 void storage_txn_delete_owner(struct storage_txn *t, struct str owner);
 /* Conditions, checked when the transaction is carried out, before its first change; if one fails nothing of the
@@ -82,7 +92,8 @@ struct storage_row {
 struct storage_rows {
     enum ln_err err; /* LN_OK also when there are no rows */
     size_t n;
-    struct storage_row *rows; /* borrowed during the call-back; by key or by id, rising */
+    struct storage_row
+        *rows; /* borrowed during the call-back; by key or by id, rising; falling where it was asked for */
 };
 
 /* Called on the reply_to executor, once. `rows` is the answer; after storage_read_all() the first of as many answers as
@@ -91,12 +102,15 @@ typedef void (*storage_on_rows)(void *ctx, const struct storage_rows *rows);
 
 struct storage_query {
     enum {
-        STORAGE_GET,   /* one document: 0 or 1 rows */
-        STORAGE_LIST,  /* all documents of (owner, collection) */
-        STORAGE_LOAD,  /* all documents of (owner), any collection; row.peer holds the collection. Archives are not
-                          included */
-        STORAGE_READ,  /* archive entries with id > after_id, at most `limit` */
-        STORAGE_COUNT, /* of an archive: one row, `id` is the count, `time_ms` the bytes summed */
+        STORAGE_GET,      /* one document: 0 or 1 rows */
+        STORAGE_LIST,     /* all documents of (owner, collection) */
+        STORAGE_LOAD,     /* all documents of (owner), any collection; row.peer holds the collection. Archives are not
+                             included */
+        STORAGE_READ,     /* archive entries with after_id < id < before_id, of `peer`, at most `limit` after the first
+                             `skip` */
+        STORAGE_READ_IDS, /* those of the `n_ids` entries that are there, by id */
+        STORAGE_TALLY,    /* one row, `id` is how many STORAGE_READ would give: `limit` at most, so it costs no more */
+        STORAGE_COUNT,    /* of an archive: one row, `id` is the count, `time_ms` the bytes summed */
         STORAGE_LIST_OWNERS, /* owners that end in "@" + `owner`, have a document (collection, key) and come after
                                 `after_owner`, in the order of their local parts, at most `limit`; `bytes` is that
                                 document */
@@ -105,11 +119,17 @@ struct storage_query {
     struct str collection; /* STORAGE_LOAD: unused */
     struct str key;
     struct str after_owner;
+    struct str peer; /* bare: also of its resources; full: just this one; empty: anybody's */
     uint64_t after_id;
-    uint32_t limit; /* 0: no limit */
+    uint64_t before_id; /* 0: to the end */
+    uint32_t skip;
+    uint32_t limit;      /* 0: no limit */
+    bool is_backwards;   /* the newest first */
+    const uint64_t *ids; /* rising */
+    size_t n_ids;
 };
 
-/* [any] The query's strings are copied. */
+/* [any] The query's strings and ids are copied. */
 void storage_read(struct storage *s, const struct storage_query *q, struct executor *reply_to, storage_on_rows done,
                   void *ctx);
 

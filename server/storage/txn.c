@@ -81,6 +81,25 @@ void storage_txn_append(struct storage_txn *t, struct str owner, struct str coll
     op->bytes = copy_in(t, bytes);
 }
 
+void storage_txn_replace(struct storage_txn *t, struct str owner, struct str collection, uint64_t id, struct str bytes)
+{
+    if (id > INT64_MAX) /* no entry can have it */
+        return;
+    struct storage_op *op = add(t, &t->ops, OP_REPLACE, owner, collection);
+
+    op->id = id;
+    op->bytes = copy_in(t, bytes);
+}
+
+void storage_txn_trim(struct storage_txn *t, struct str owner, struct str collection, uint64_t before_id,
+                      uint32_t limit)
+{
+    struct storage_op *op = add(t, &t->ops, OP_TRIM, owner, collection);
+
+    op->id = before_id > INT64_MAX ? INT64_MAX : before_id;
+    op->limit = limit;
+}
+
 void storage_txn_remove(struct storage_txn *t, struct str owner, struct str collection, uint64_t id)
 {
     if (id > INT64_MAX) /* no entry can have it */
@@ -128,5 +147,19 @@ struct str owner_join(struct arena *arena, struct owner_parts parts)
     memcpy(p, parts.local.p, parts.local.len);
     p[parts.local.len] = '@';
     memcpy(p + parts.local.len + 1, parts.domain.p, parts.domain.len);
+    return str_make(p, len);
+}
+
+struct str peer_join(struct arena *arena, struct peer_parts parts)
+{
+    size_t len = parts.bare.len + 1 + parts.resource.len;
+
+    if (parts.resource.len == 0)
+        return arena_copy(arena, parts.bare);
+    char *p = arena_alloc_bytes(arena, len);
+
+    memcpy(p, parts.bare.p, parts.bare.len);
+    p[parts.bare.len] = '/';
+    memcpy(p + parts.bare.len + 1, parts.resource.p, parts.resource.len);
     return str_make(p, len);
 }

@@ -293,7 +293,7 @@ MAYBE static void render_row(struct buf *to, int kind, const struct storage_row 
     }
     if (kind == STORAGE_LOAD)
         buf_printf(to, "%.*s/", STR_ARG(row->peer));
-    if (kind == STORAGE_READ)
+    if (kind == STORAGE_READ || kind == STORAGE_READ_IDS || kind == STORAGE_TALLY)
         buf_printf(to, "%" PRIu64 "@%" PRId64 ",%.*s:", row->id, row->time_ms, STR_ARG(row->peer));
     else
         buf_printf(to, "%.*s=", STR_ARG(row->key));

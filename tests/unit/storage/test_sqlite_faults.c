@@ -314,7 +314,7 @@ static void damage_leaves_of_bs(struct harness *h)
     }
     assert_true(damaged > 0);
     assert_int_equal(sqlite3_open(h->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "INSERT INTO archives VALUES('x', '', '', 1, 1, '', x'')", NULL, NULL, NULL),
+    assert_int_equal(sqlite3_exec(db, "INSERT INTO archives VALUES('x', '', '', 1, 1, '', x'', '')", NULL, NULL, NULL),
                      SQLITE_OK);
     sqlite3_close(db);
     /* Not closed: that would drop the locks that SQLite holds on the file in this process. It ends with the test. */

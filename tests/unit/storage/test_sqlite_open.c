@@ -100,7 +100,7 @@ static void what_was_committed_is_there_after_opening_again(void **state)
     harness_open(h);
     expect(h, get(ROMEO, "c", "k"), "k=v");
     expect(h, count(ROMEO, "log"), "1 entries, 1 bytes");
-    assert_int_equal(test_log_count("storage.migrated from=0 to=1"), 1); /* not the second time */
+    assert_int_equal(test_log_count("storage.migrated from=0 to=2"), 1); /* not the second time */
 }
 
 static void after_closing_the_file_alone_is_the_whole_database(void **state)
@@ -261,8 +261,8 @@ static void a_database_from_a_newer_version_is_refused_with_what_to_do(void **st
     put(h, ROMEO, "c", "k", "v");
     storage_close(&h->storage);
     run_sql(h, "PRAGMA user_version = 99");
-    assert_refused(h, LN_E_INVALID, "written by a newer version (schema 99, this one knows 1): run that version");
-    run_sql(h, "PRAGMA user_version = 1");
+    assert_refused(h, LN_E_INVALID, "written by a newer version (schema 99, this one knows 2): run that version");
+    run_sql(h, "PRAGMA user_version = 2");
     harness_open(h);
     expect(h, get(ROMEO, "c", "k"), "k=v");
 }
@@ -328,6 +328,92 @@ static void listing_owners_costs_the_same_however_much_each_has(void **state)
     assert_int_equal(cost_of_listing(h, 500), with_few);
 }
 
+/* ---- archives ---- */
+
+static void fill_archive(struct harness *h, uint64_t n)
+{
+    for (uint64_t id = 1; id <= n;) {
+        struct storage_txn *t = storage_txn_new();
+
+        for (int i = 0; i < 500; i++, id++)
+            storage_txn_append(t, STR(ROMEO), STR("mam"), id, 0, id % 10 == 0 ? STR("j@x/r") : STR("n@x"), STR("m"));
+        assert_int_equal(commit(h, t), LN_OK);
+    }
+}
+
+static int cost_of_reading(struct harness *h, struct storage_query q, size_t want)
+{
+    struct sqlite_conn c = {0};
+    struct arena *arena = arena_new(4096);
+    struct rows rows = {.arena = arena};
+    int steps = 0;
+
+    assert_int_equal(sqlite_conn_open(&c, h->path, SQLITE_READER), SQLITE_OK);
+    assert_int_equal(sqlite_conn_prepare(&c), SQLITE_OK);
+    assert_int_equal(sqlite_query(&c, &q, &rows), SQLITE_OK);
+    assert_int_equal(rows.pub.n, want);
+    for (int i = 0; i < STMT_COUNT_OF; i++) {
+        steps += sqlite3_stmt_status(c.stmts[i], SQLITE_STMTSTATUS_VM_STEP, 0);
+        assert_int_equal(sqlite3_stmt_status(c.stmts[i], SQLITE_STMTSTATUS_SORT, 0), 0);
+        assert_int_equal(sqlite3_stmt_status(c.stmts[i], SQLITE_STMTSTATUS_FULLSCAN_STEP, 0), 0);
+    }
+    sqlite_conn_close(&c);
+    free(rows.pub.rows);
+    arena_free(&arena);
+    return steps;
+}
+
+static void a_page_costs_the_same_however_long_the_archive_is(void **state)
+{
+    struct harness *h = *state;
+    const struct storage_query mam = {
+        .kind = STORAGE_READ, .owner = STR(ROMEO), .collection = STR("mam"), .after_id = 500, .limit = 20};
+    struct storage_query queries[6] = {mam, mam, mam, mam, mam, mam};
+    static const uint64_t ids[20] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20};
+    int costs[ARRAY_LEN(queries)];
+
+    queries[1].is_backwards = true;
+    queries[1].before_id = 500;
+    queries[1].after_id = 0;
+    queries[2].peer = STR("j@x");
+    queries[3] = queries[1];
+    queries[3].peer = STR("j@x");
+    queries[4].peer = STR("j@x/r");
+    queries[5] = (struct storage_query){
+        .kind = STORAGE_READ_IDS, .owner = STR(ROMEO), .collection = STR("mam"), .ids = ids, .n_ids = 20};
+    harness_open(h);
+    fill_archive(h, 1000);
+    for (size_t i = 0; i < ARRAY_LEN(queries); i++)
+        costs[i] = cost_of_reading(h, queries[i], 20);
+    storage_close(&h->storage);
+    run_sql(h, "WITH RECURSIVE n(i) AS (SELECT 100000 UNION ALL SELECT i + 1 FROM n WHERE i < 150000)"
+               " INSERT INTO archives SELECT 'linnet.example', 'romeo', 'mam', i, 0, 'j@x', x'6d', 'r' FROM n");
+    for (size_t i = 0; i < ARRAY_LEN(queries); i++)
+        assert_int_equal(cost_of_reading(h, queries[i], 20), costs[i]);
+}
+
+/* What the first schema could not: entries by their peer. */
+static void a_database_of_the_first_schema_is_brought_up_with_all_that_is_in_it(void **state)
+{
+    struct harness *h = *state;
+
+    harness_open(h);
+    put(h, ROMEO, "c", "k", "v");
+    storage_close(&h->storage);
+    run_sql(h, "DROP INDEX archives_by_peer; ALTER TABLE archives DROP COLUMN resource;"
+               "INSERT INTO archives VALUES('linnet.example', 'romeo', 'offline', 7, 70, 'juliet@x/balcony', x'6d');"
+               "PRAGMA user_version = 1");
+    harness_open(h);
+    assert_int_equal(test_log_count("storage.migrated from=1 to=2"), 1);
+    expect(h, get(ROMEO, "c", "k"), "k=v");
+    expect(h, entries(ROMEO, "offline", 0, 0), "7@70,:m");
+    append(h, ROMEO, "mam", 8, "new");
+    struct storage_query q = entries(ROMEO, "mam", 0, 0);
+
+    q.peer = STR("peer@x");
+    expect(h, q, "8@80,peer@x:new");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +431,8 @@ int main(void)
         ON_CLOSED_SQLITE(a_database_from_a_newer_version_is_refused_with_what_to_do),
         ON_CLOSED_SQLITE(a_damaged_database_is_refused_with_how_to_mend_it),
         ON_CLOSED_SQLITE(listing_owners_costs_the_same_however_much_each_has),
+        ON_CLOSED_SQLITE(a_page_costs_the_same_however_long_the_archive_is),
+        ON_CLOSED_SQLITE(a_database_of_the_first_schema_is_brought_up_with_all_that_is_in_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
