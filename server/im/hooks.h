@@ -82,6 +82,8 @@ enum hook_point {
     HOOK_ACCOUNT_LOADED,
     /* e->account: its memory is about to be freed. Every module is called. */
     HOOK_ACCOUNT_UNLOADED,
+    /* e->account, e->change: one of its nodes is another one now, as committed, and subscribers were told. */
+    HOOK_NODE_CHANGED,
     /* e->account: its documents are gone; its sessions were closed. Every module is called, on or off. */
     HOOK_ACCOUNT_DELETED,
     /* e->worker: a new configuration is in force there; nothing of the old one may be kept. Every module is called. */
@@ -94,6 +96,15 @@ enum hook_point {
 
 enum verdict { CONTINUE, STOP };
 
+/* What happened to a node of an account (server/pubsub/pubsub.h). */
+struct node_change {
+    struct str node;
+    struct str item;    /* empty: all of its items are gone, or the node itself */
+    struct str payload; /* the element that was published, which stands for itself; empty: none, or it was retracted */
+    bool is_retracted;  /* with `item` empty: the node was purged or deleted */
+    bool is_by_module;  /* done with pubsub_publish() and its like: lest two modules answer each other for ever */
+};
+
 struct hook_event {
     struct worker *worker; /* always set */
     struct session *session;
@@ -103,6 +114,7 @@ struct hook_event {
     struct xml_writer *out;
     const struct xml_element *element;
     const struct storage_rows *rows;
+    const struct node_change *change;
     const struct config_host *host;
     unsigned count;
     struct stanza *replacement; /* private: of `stanza`, owned */
