@@ -33,6 +33,11 @@
 #define NS_HINTS            "urn:xmpp:hints"
 #define NS_CHAT_STATES      "http://jabber.org/protocol/chatstates"
 #define NS_OFFLINE          "msgoffline"
+#define NS_EXTDISCO         "urn:xmpp:extdisco:2"
+#define NS_COMMANDS         "http://jabber.org/protocol/commands"
+#define NS_PARS             "urn:xmpp:pars:0"
+#define NS_IBR_TOKEN        "urn:xmpp:ibr-token:0"
+#define NS_INVITE           "urn:xmpp:invite"
 #define NS_XML              "http://www.w3.org/XML/1998/namespace"
 
 #endif

@@ -19,6 +19,7 @@
 enum config_tls_mode { CONFIG_TLS_STARTTLS, CONFIG_TLS_DIRECT, CONFIG_TLS_NONE };
 enum config_proxy_mode { CONFIG_PROXY_OFF, CONFIG_PROXY_REQUIRED };
 enum config_storage_backend { CONFIG_STORAGE_SQLITE, CONFIG_STORAGE_MEMORY };
+enum config_transport { CONFIG_TRANSPORT_UDP, CONFIG_TRANSPORT_TCP };
 /* cfg->sasl.mechanisms has bit (1u << CONFIG_SASL_x) for each that is offered. */
 enum config_sasl_mechanism {
     CONFIG_SASL_SCRAM_SHA_256_PLUS,
@@ -35,6 +36,7 @@ extern const char *const config_names_tls_mode[];
 extern const char *const config_names_proxy_mode[];
 extern const char *const config_names_storage_backend[];
 extern const char *const config_names_sasl_mechanism[];
+extern const char *const config_names_transport[];
 extern const char *const config_names_log_level[];
 extern const char *const config_names_log_target[];
 extern const char *const config_names_log_format[];
@@ -96,6 +98,9 @@ struct config {
     const struct config_listener *listeners;
     size_t n_hosts;
     const struct config_host *hosts;
+    /* Perhaps none. */
+    size_t n_external_services;
+    const struct config_external_service *external_services;
 };
 
 /* [any] Reads `path`. `modules`: the names that may stand in lists of modules, NULL behind the last; NULL: not checked.

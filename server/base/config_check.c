@@ -1,5 +1,7 @@
 #include "server/base/config_check.h"
 
+#include "common/xmpp/jid.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 
@@ -89,4 +91,12 @@ bool config_is_uri(struct str text)
         if ((unsigned char)text.p[i] <= ' ' || text.p[i] == 0x7f)
             return false;
     return true;
+}
+
+bool config_is_account(struct str text)
+{
+    struct jid_buf mem;
+    struct jid jid;
+
+    return jid_parse(text, &mem, &jid) == LN_OK && jid.local_len > 0 && jid_is_bare(&jid) && str_eq(jid.full, text);
 }

@@ -16,4 +16,7 @@ bool config_same_prefix(const uint8_t a[16], const uint8_t b[16], unsigned bits)
 /* [any] A scheme, a colon, then anything but white space and controls. What the scheme wants is not looked at. */
 bool config_is_uri(struct str text);
 
+/* [any] An account's bare JID, as jid_parse() prepares it: to be compared as bytes. */
+bool config_is_account(struct str text);
+
 #endif

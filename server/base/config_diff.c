@@ -47,14 +47,15 @@ static void diff_tables(struct diff *d, const struct config_table *table, const 
     }
 }
 
-/* Listeners have no name to know them by, so they differ together or not at all. */
-static void diff_listeners(struct diff *d, const struct config *before, const struct config *after)
+/* Listeners and the like have no name to know them by, so they differ together or not at all. */
+static void diff_nameless(struct diff *d, struct str key, const struct config *before, const struct config *after)
 {
-    const struct config_row *row = config_row_find(STR("listener"));
-    bool same = before->n_listeners == after->n_listeners;
+    const struct config_row *row = config_row_find(key);
+    struct config_array old = config_array_get(row, before), new = config_array_get(row, after);
+    bool same = old.n == new.n;
 
-    for (size_t i = 0; same && i < before->n_listeners; i++)
-        same = equal_tables(row->table, &before->listeners[i], &after->listeners[i]);
+    for (size_t i = 0; same && i < old.n; i++)
+        same = equal_tables(row->table, config_array_at(row, old, i), config_array_at(row, new, i));
     if (!same)
         report(d, &config_root, row, NULL);
 }
@@ -82,7 +83,8 @@ size_t config_diff(const struct config *before, const struct config *after,
     struct diff d = {on_change, ctx, 0};
 
     diff_tables(&d, &config_root, NULL, before, after);
-    diff_listeners(&d, before, after);
+    diff_nameless(&d, STR("listener"), before, after);
+    diff_nameless(&d, STR("external_service"), before, after);
     diff_hosts(&d, before, after);
     return d.n;
 }

@@ -129,6 +129,10 @@ static bool check_string(struct config_reader *r, const struct entry *e, const s
         fits = config_parse_address(value->text, address);
     if (fits && check == CONFIG_CHECK_URI)
         fits = config_is_uri(text_of(value));
+    if (fits && check == CONFIG_CHECK_JID)
+        fits = config_is_account(text_of(value));
+    if (fits && check == CONFIG_CHECK_FILLED)
+        fits = value->text_len > 0;
     if (!fits)
         refuse(r, e, value, "");
     return fits;

@@ -10,6 +10,7 @@ const char *const config_names_storage_backend[] = {"sqlite", "memory", NULL};
 const char *const config_names_sasl_mechanism[] = {
     "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", NULL,
 };
+const char *const config_names_transport[] = {"udp", "tcp", NULL};
 const char *const config_names_log_level[] = {"error", "warn", "info", "debug", NULL};
 const char *const config_names_log_target[] = {"stderr", "file", "syslog", NULL};
 const char *const config_names_log_format[] = {"text", "json", NULL};
@@ -51,6 +52,8 @@ enum { ON_RESTART, ON_RELOAD };
 #define CHECK_address CONFIG_CHECK_ADDRESS
 #define CHECK_module  CONFIG_CHECK_MODULE
 #define CHECK_uri     CONFIG_CHECK_URI
+#define CHECK_jid     CONFIG_CHECK_JID
+#define CHECK_filled  CONFIG_CHECK_FILLED
 #define CONFIG_STRING(table_, field_, fallback_, check_, reload_, text_) \
     {ROW(table_, field_, STRING), .on_reload = reload_, .text = text_, .fallback_text = fallback_, \
      .check = CHECK_##check_},
@@ -84,6 +87,7 @@ enum { ON_RESTART, ON_RELOAD };
 static const struct config_row rows_root[] = {
     ROOT(server), ROOT_LIST(listener, listeners, ON_RESTART), ROOT(tls), ROOT(proxy), ROOT(storage), ROOT(control),
     ROOT(log), ROOT(limits), ROOT(sasl), ROOT(modules), ROOT_LIST(host, hosts, ON_RELOAD),
+    ROOT_LIST(external_service, external_services, ON_RELOAD),
 };
 const struct config_table config_root = {
     .path = "", .size = sizeof(struct config), .n_rows = ARRAY_LEN(rows_root), .rows = rows_root};
@@ -151,6 +155,8 @@ static const char *noun_of(const struct config_row *row, enum config_check check
         [CONFIG_CHECK_ADDRESS] = {"an IP address", "a list of IP addresses"},
         [CONFIG_CHECK_MODULE] = {"a module", "a list of modules"},
         [CONFIG_CHECK_URI] = {"a URI", "a list of URIs"},
+        [CONFIG_CHECK_FILLED] = {"a string that is not empty", "a list of strings that are not empty"},
+        [CONFIG_CHECK_JID] = {"an account's address, in lower case", "a list of accounts' addresses, in lower case"},
     };
 
     return nouns[row->type] != NULL ? nouns[row->type] : of_strings[check][row->type == CONFIG_TYPE_LIST];

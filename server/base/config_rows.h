@@ -22,7 +22,14 @@ enum config_type {
 };
 
 /* What a string has to be, beside a string. */
-enum config_check { CONFIG_CHECK_NONE, CONFIG_CHECK_ADDRESS, CONFIG_CHECK_MODULE, CONFIG_CHECK_URI };
+enum config_check {
+    CONFIG_CHECK_NONE,
+    CONFIG_CHECK_ADDRESS,
+    CONFIG_CHECK_MODULE,
+    CONFIG_CHECK_URI,
+    CONFIG_CHECK_JID,
+    CONFIG_CHECK_FILLED
+};
 
 struct config_table;
 

@@ -108,6 +108,44 @@ static void check_host(struct config_reader *r, const struct config *cfg, size_t
                "must not be more than limits.out_queue_bytes");
 }
 
+/* ---- external services ---- */
+
+static void refuse_service(struct config_reader *r, const struct config_external_service *s, const char *key,
+                           const void *field, const char *what)
+{
+    config_mistakes_add(&r->mistakes, place_of(r, key, field, "external_service", s), key, "%s", what);
+}
+
+/* What was refused has been reported already. */
+static void require_given(struct config_reader *r, const struct config_external_service *s, const char *key,
+                          const char *const *field)
+{
+    if (config_place_of(r, config_row_find(str_of(key)), field).line == 0)
+        refuse_service(r, s, key, field, "is missing");
+}
+
+static bool is_host(const struct config *cfg, const char *name)
+{
+    for (size_t i = 0; i < cfg->n_hosts; i++)
+        if (str_is(cfg->hosts[i].name, name))
+            return true;
+    return false;
+}
+
+static void check_service(struct config_reader *r, const struct config *cfg, const struct config_external_service *s)
+{
+    require_given(r, s, "external_service.type", &s->type);
+    require_given(r, s, "external_service.host", &s->host);
+    if (s->secret[0] != '\0' && s->username[0] != '\0')
+        refuse_service(r, s, "external_service.username", &s->username, "there is a secret that names are made of");
+    if ((s->username[0] != '\0') != (s->password[0] != '\0'))
+        refuse_service(r, s, "external_service.password", &s->password, "goes with username, or not at all");
+    for (size_t i = 0; i < s->hosts.n; i++)
+        if (!is_host(cfg, s->hosts.items[i]))
+            config_mistakes_add(&r->mistakes, place_of(r, "external_service.hosts", &s->hosts, "external_service", s),
+                                "external_service.hosts", "there is no [[host]] of the name \"%s\"", s->hosts.items[i]);
+}
+
 void config_rules_check(struct config_reader *r, const struct config *cfg)
 {
     check_limits(r, &cfg->limits);
@@ -116,4 +154,6 @@ void config_rules_check(struct config_reader *r, const struct config *cfg)
         check_listener(r, cfg, i);
     for (size_t i = 0; i < cfg->n_hosts; i++)
         check_host(r, cfg, i);
+    for (size_t i = 0; i < cfg->n_external_services; i++)
+        check_service(r, cfg, &cfg->external_services[i]);
 }

@@ -12,6 +12,7 @@
 
 extern const struct module module_contact;
 extern const struct module module_disco;
+extern const struct module module_external_services;
 extern const struct module module_last;
 extern const struct module module_offline;
 extern const struct module module_ping;

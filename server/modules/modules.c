@@ -14,6 +14,7 @@ const struct module *const modules[] = {
     &module_vcard,
     &module_register,
     &module_contact,
+    &module_external_services,
     &module_sm,
     &module_offline,
     NULL,

@@ -19,6 +19,7 @@ static char *mistakes_of(const char *text)
     struct buf errors = {0};
     size_t len;
 
+    learn_modules();
     if (config_parse(str_of(text), "x", known_modules, &cfg, &errors) == LN_OK)
         config_unref(&cfg);
     else
@@ -53,8 +54,8 @@ static void an_empty_file_gives_the_defaults(void **state)
     assert_int_equal(cfg->limits.stanza_bytes, 262144);
     assert_int_equal(cfg->sasl.mechanisms, 31);
     assert_int_equal(cfg->log.levels.net, LOG_LEVEL_INFO);
-    assert_int_equal(cfg->modules.enabled.n, 11);
-    assert_string_equal(cfg->modules.enabled.items[10], "offline");
+    assert_string_equal(cfg->modules.enabled.items[0], "disco");
+    assert_int_equal(cfg->n_external_services, 0);
     assert_int_equal(cfg->n_listeners, 2);
     assert_string_equal(cfg->listeners[0].address, "::");
     assert_int_equal(cfg->listeners[0].port, 5222);
@@ -63,7 +64,7 @@ static void an_empty_file_gives_the_defaults(void **state)
     assert_int_equal(cfg->listeners[1].tls, CONFIG_TLS_DIRECT);
     assert_int_equal(cfg->n_hosts, 1);
     assert_true(str_is(cfg->hosts[0].name, "localhost"));
-    assert_int_equal(cfg->hosts[0].modules.n, 11);
+    assert_int_equal(cfg->hosts[0].modules.n, cfg->modules.enabled.n);
     assert_int_equal(cfg->hosts[0].limits.stanza_bytes, 262144);
     assert_false(cfg->hosts[0].registration.open);
     config_unref(&cfg);
@@ -314,6 +315,48 @@ static void keys_that_do_not_fit_to_each_other_are_refused(void **state)
                     "x:3:8: host.limits.stanza_bytes: must not be more than limits.out_queue_bytes\n");
 }
 
+static void an_external_service_says_what_and_where_it_is_and_has_a_password_or_a_secret(void **state)
+{
+    struct config *cfg =
+        accepted("[[external_service]]\ntype = 'stun'\nhost = 'a.example'\n"
+                 "[[external_service]]\ntype = 'turn'\nhost = '192.0.2.1'\nport = 3478\ntransport = 'tcp'\n"
+                 "secret = 's'\nhosts = ['localhost']\n");
+
+    (void)state;
+    assert_int_equal(cfg->n_external_services, 2);
+    assert_int_equal(cfg->external_services[0].transport, CONFIG_TRANSPORT_UDP);
+    assert_string_equal(cfg->external_services[0].secret, "");
+    assert_int_equal(cfg->external_services[1].transport, CONFIG_TRANSPORT_TCP);
+    assert_int_equal(cfg->external_services[1].port, 3478);
+    assert_string_equal(cfg->external_services[1].hosts.items[0], "localhost");
+    config_unref(&cfg);
+    assert_mistakes("[[external_service]]\nhost = 'a'\n", "x:1:1: external_service.type: is missing\n");
+    assert_mistakes("[[external_service]]\ntype = 'stun'\nhost = ''\n",
+                    "x:3:8: external_service.host: expected a string that is not empty, not \"\"\n");
+    assert_mistakes("[[external_service]]\ntype = 'turn'\nhost = 'a'\nsecret = 's'\nusername = 'u'\npassword = 'p'\n",
+                    "x:5:1: external_service.username: there is a secret that names are made of\n");
+    assert_mistakes("[[external_service]]\ntype = 'turn'\nhost = 'a'\nusername = 'u'\n",
+                    "x:1:1: external_service.password: goes with username, or not at all\n");
+    assert_mistakes("[[external_service]]\ntype = 'turn'\nhost = 'a'\nhosts = ['b.example']\n",
+                    "x:4:1: external_service.hosts: there is no [[host]] of the name \"b.example\"\n");
+}
+
+static void administrators_are_accounts_in_their_prepared_form(void **state)
+{
+    struct config *cfg = accepted("[[host]]\nname = 'a'\nadmins = ['juliet@a', 'nurse@b.example']\n");
+
+    (void)state;
+    assert_int_equal(cfg->hosts[0].admins.n, 2);
+    assert_string_equal(cfg->hosts[0].admins.items[1], "nurse@b.example");
+    config_unref(&cfg);
+    assert_mistakes("[[host]]\nname = 'a'\nadmins = ['Juliet@a']\n",
+                    "x:3:11: host.admins: expected a list of accounts' addresses, in lower case, not \"Juliet@a\"\n");
+    assert_mistakes("[[host]]\nname = 'a'\nadmins = ['a', 'juliet@a/balcony']\n",
+                    "x:3:11: host.admins: expected a list of accounts' addresses, in lower case, not \"a\"\n"
+                    "x:3:16: host.admins: expected a list of accounts' addresses, in lower case, not "
+                    "\"juliet@a/balcony\"\n");
+}
+
 static void a_socket_whose_path_is_too_long_is_refused(void **state)
 {
     char folder[120] = "", text[256], expected[512];
@@ -388,6 +431,9 @@ static void begin_document(const struct config_table *table, const struct config
 
     if (strcmp(table->path, "listener") == 0)
         snprintf(ret, size, "[[listener]]\n");
+    else if (strcmp(table->path, "external_service") == 0)
+        snprintf(ret, size, "[[external_service]]\n%s%s", strcmp(row->field, "type") == 0 ? "" : "type = 'stun'\n",
+                 strcmp(row->field, "host") == 0 ? "" : "host = 'a'\n");
     else if (is_host)
         snprintf(ret, size, "[[host]]\n%s", row->type == CONFIG_TYPE_DOMAIN ? "" : "name = 'a'\n");
     else
@@ -447,8 +493,9 @@ static void check_typo(const char *key, const struct config_row *row, const char
 {
     char text[512], wrong[128], hint[128];
 
-    /* Without a name the host would have a second mistake. */
-    if (row->type == CONFIG_TYPE_DOMAIN)
+    /* Without what must be given there would be a second mistake. */
+    if (row->type == CONFIG_TYPE_DOMAIN || strcmp(key, "external_service.type") == 0 ||
+        strcmp(key, "external_service.host") == 0)
         return;
     snprintf(text, sizeof(text), "%sx = 1\n", document);
     snprintf(wrong, sizeof(wrong), "%sx", key);
@@ -518,6 +565,7 @@ static void a_loaded_file_has_its_folder_from_the_root(void **state)
     assert_non_null(file);
     fputs("server.workers = 2\n", file);
     fclose(file);
+    learn_modules();
     enum ln_err err = config_load(path, known_modules, &cfg, &errors);
     unlink(path);
     rmdir(expected);
@@ -538,6 +586,7 @@ static void a_file_that_cannot_be_read_is_an_error_with_its_name(void **state)
     struct buf errors = {0};
 
     (void)state;
+    learn_modules();
     assert_int_equal(config_load("/nonexistent/linnet.toml", known_modules, &cfg, &errors), LN_E_IO);
     assert_int_equal(config_load("/tmp", known_modules, &cfg, &errors), LN_E_IO);
     assert_null(cfg);
@@ -624,6 +673,8 @@ int main(void)
         cmocka_unit_test(a_value_that_is_not_among_the_possible_ones_is_refused),
         cmocka_unit_test(a_network_is_refused_with_what_is_wrong_in_it),
         cmocka_unit_test(keys_that_do_not_fit_to_each_other_are_refused),
+        cmocka_unit_test(an_external_service_says_what_and_where_it_is_and_has_a_password_or_a_secret),
+        cmocka_unit_test(administrators_are_accounts_in_their_prepared_form),
         cmocka_unit_test(a_socket_whose_path_is_too_long_is_refused),
         cmocka_unit_test(listeners_on_any_free_port_may_be_many),
         cmocka_unit_test(all_mistakes_are_told_in_the_order_of_the_file),
