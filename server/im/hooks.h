@@ -40,9 +40,13 @@ enum hook_point {
     /* e->account, e->stanza, e->to: of any kind, before it is delivered. Only while the account is guarded. STOP: taken
      * care of. */
     HOOK_STANZA_TO_ACCOUNT,
-    /* e->account, e->to: presence of the account's sessions is about to be sent to this contact. Only while the account
-     * is guarded. STOP: it is not. */
+    /* e->account, e->to: something is about to pass between the account and this contact that neither of them sends just
+     * now: presence, a probe, a request that waits for an answer, an event. Only while the account is guarded. STOP: it
+     * does not. See presence_is_kept_from(). */
     HOOK_PRESENCE_TO_CONTACT,
+    /* e->session, e->account, e->to: the account has blocked this address, as e->element, the <item/> of XEP-0191, asks;
+     * it is committed. */
+    HOOK_CONTACT_BLOCKED,
     /* e->account, e->stanza, e->to: before it is delivered. May be replaced: what is delivered, and stored, is the new
      * one. STOP: the module took care of it. */
     HOOK_MESSAGE_TO_ACCOUNT,

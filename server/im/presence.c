@@ -71,16 +71,25 @@ static struct stanza *stamped_presence(struct session *s)
 
 /* ---- broadcast ---- */
 
-/* The contacts with a subscription `from` the account's point of view (SUB_FROM), or `to` (SUB_TO). */
-/* Is there a module that keeps it from this contact? */
-static bool is_kept_from(const struct account *a, const struct jid *to)
+bool presence_is_kept_from(const struct account *a, const struct jid *contact)
 {
-    struct hook_event e = {.worker = a->worker, .account = (struct account *)(uintptr_t)a, .to = to};
+    struct hook_event e = {.worker = a->worker, .account = (struct account *)(uintptr_t)a, .to = contact};
 
     return a->is_guarded &&
            hooks_run(HOOK_PRESENCE_TO_CONTACT, config_host(a->worker->config, jid_domain(&a->jid)), &e) == STOP;
 }
 
+static bool is_item_kept(const struct account *a, const struct roster_item *item)
+{
+    struct jid contact;
+
+    if (!a->is_guarded)
+        return false;
+    contact = jid_view(roster_item_jid(item));
+    return presence_is_kept_from(a, &contact);
+}
+
+/* The contacts with a subscription `from` the account's point of view (SUB_FROM), or `to` (SUB_TO). */
 static void send_to_contacts(struct session *s, struct stanza *st, enum sub_fact who)
 {
     struct roster_item *item;
@@ -88,11 +97,10 @@ static void send_to_contacts(struct session *s, struct stanza *st, enum sub_fact
     for (size_t cursor = 0; (item = roster_next(s->roster, &cursor)) != NULL;) {
         struct jid to;
 
-        if ((item->state & who) == 0)
+        if ((item->state & who) == 0 || is_item_kept(s->account, item))
             continue;
         to = jid_view(roster_item_jid(item));
-        if (!is_kept_from(s->account, &to))
-            router_route_to(s->worker, st, &to);
+        router_route_to(s->worker, st, &to);
     }
 }
 
@@ -130,7 +138,7 @@ static void send_pending_requests(struct session *s)
     struct roster_item *item;
 
     for (size_t cursor = 0; (item = roster_next(s->roster, &cursor)) != NULL;) {
-        if ((item->state & SUB_PENDING_IN) != 0 && roster_item_request(item).len > 0)
+        if ((item->state & SUB_PENDING_IN) != 0 && roster_item_request(item).len > 0 && !is_item_kept(s->account, item))
             (void)session_send_raw(s, roster_item_request(item), 1);
     }
 }
@@ -141,7 +149,7 @@ static void repeat_own_requests(struct session *s)
     struct roster_item *item;
 
     for (size_t cursor = 0; (item = roster_next(s->roster, &cursor)) != NULL;) {
-        if ((item->state & SUB_PENDING_OUT) != 0)
+        if ((item->state & SUB_PENDING_OUT) != 0 && !is_item_kept(s->account, item))
             router_send_simple(s->worker, s->account->jid.full, roster_item_jid(item), "subscribe");
     }
 }
@@ -259,6 +267,30 @@ bool presence_directed(struct session *s, const struct stanza *st)
     return false;
 }
 
+static void send_unavailable(const struct session *s, struct str to)
+{
+    struct stanza *st = make_presence(s->full_jid, to, "unavailable", str_make(NULL, 0), str_make(NULL, 0));
+
+    if (st != NULL)
+        router_route(s->worker, st);
+}
+
+void presence_take_back_directed(const struct account *a, bool (*is_meant)(const struct jid *who, void *ctx), void *ctx)
+{
+    for (struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
+        const struct directed *d;
+
+        for (size_t cursor = 0; s->directed != NULL && (d = hash_table_next(s->directed, &cursor)) != NULL;) {
+            struct jid who = jid_view(str_make(d->jid, d->len));
+
+            if (!is_meant(&who, ctx))
+                continue;
+            send_unavailable(s, who.full);
+            forget_directed(s, who.full);
+        }
+    }
+}
+
 static void send_to_directed(struct session *s, struct stanza *st)
 {
     struct directed *d;
@@ -324,7 +356,7 @@ void presence_from_client(struct session *s, struct stanza *st)
 
 void presence_send_current(const struct account *a, const struct jid *to)
 {
-    if (is_kept_from(a, to))
+    if (presence_is_kept_from(a, to))
         return;
     for (struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
         struct stanza *st = session_is_available(s) ? stamped_presence(s) : NULL;
@@ -337,14 +369,17 @@ void presence_send_current(const struct account *a, const struct jid *to)
 
 void presence_send_unavailable(const struct account *a, const struct jid *to)
 {
-    for (struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
-        struct stanza *st;
+    for (const struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
+        if (session_is_available(s))
+            send_unavailable(s, to->full);
+    }
+}
 
-        if (!session_is_available(s))
-            continue;
-        st = make_presence(s->full_jid, to->full, "unavailable", str_make(NULL, 0), str_make(NULL, 0));
-        if (st != NULL)
-            router_route(a->worker, st);
+void presence_probe(const struct account *a, const struct jid *contact)
+{
+    for (const struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
+        if (session_is_available(s))
+            router_send_simple(a->worker, s->full_jid, contact->full, "probe");
     }
 }
 

@@ -18,10 +18,18 @@ void presence_end(struct session *s);
 void presence_send_current(const struct account *a, const struct jid *to);
 /* Sends unavailable from every available session to `to`, whose right to see them ends. */
 void presence_send_unavailable(const struct account *a, const struct jid *to);
+/* Asks for the contact's presence again, for every available session: it may have been missed. */
+void presence_probe(const struct account *a, const struct jid *contact);
+/* Does a module keep from this contact what would go to it by itself: presence, probes, events? And what it has asked
+ * for from the account? */
+bool presence_is_kept_from(const struct account *a, const struct jid *contact);
 /* A probe for the account (section 4.3.2). */
 void presence_answer_probe(struct account *a, const struct stanza *probe);
 
 /* Was this address, or its bare JID, sent directed presence by the session, and not yet taken it back? */
 bool presence_is_directed_at(const struct session *s, const struct jid *who);
+/* Sends unavailable to those of them that `is_meant` names, and forgets that they were told. */
+void presence_take_back_directed(const struct account *a, bool (*is_meant)(const struct jid *who, void *ctx),
+                                 void *ctx);
 
 #endif

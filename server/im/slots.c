@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-static unsigned n_account_slots, n_session_slots; /* [start] */
+static unsigned n_account_slots, n_session_slots, n_session_flags; /* [start] */
 
 unsigned account_slot_new(void)
 {
@@ -16,6 +16,12 @@ unsigned session_slot_new(void)
 {
     assert(n_session_slots < SLOTS_MAX);
     return n_session_slots++;
+}
+
+uint32_t session_flag_new(void)
+{
+    assert(n_session_flags < SESSION_FLAGS_MAX);
+    return UINT32_C(1) << n_session_flags++;
 }
 
 void **account_slot(struct account *a, unsigned slot)
@@ -36,5 +42,5 @@ void **session_slot(struct session *s, unsigned slot)
 
 void slots_forget(void)
 {
-    n_account_slots = n_session_slots = 0;
+    n_account_slots = n_session_slots = n_session_flags = 0;
 }

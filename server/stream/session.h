@@ -110,6 +110,7 @@ struct session {
     uint32_t sent_count;         /* since client_acks: stanzas queued for the client, modulo 2^32 */
     uint32_t acked_count;        /* of these, the client has */
     void **data;                 /* of modules (im/slots.h); owned */
+    uint32_t flags;              /* of modules, likewise */
     uint32_t given_in;           /* the last delivery that it was given (im/shard.h) */
     int64_t presence_ms;         /* wall clock: when `presence` came */
     struct session *next_tick, **prev_tick; /* sessions with a ledger, looked at every second */
