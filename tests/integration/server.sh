@@ -61,3 +61,21 @@ TOML
     echo capulet | "$LINNETCTL" --socket "$dir/data/linnet.sock" adduser juliet@localhost
     echo montague | "$LINNETCTL" --socket "$dir/data/linnet.sock" adduser romeo@localhost
 }
+
+# Sets $python. The distribution's package is seen by the distribution's Python, which need not be the first one in PATH.
+find_slixmpp() {
+    python=
+    for candidate in python3 /usr/bin/python3; do
+        [ -n "$python" ] || ! "$candidate" -c 'import slixmpp' 2>/dev/null || python=$candidate
+    done
+    [ -n "$python" ] || skip "slixmpp is not installed (python3-slixmpp)"
+}
+
+# With arguments, which are parts of their names, only those stories.
+tell_slixmpp_stories() { # PROGRAM [PART...]
+    find_slixmpp
+    start_server
+    program=$(dirname "$0")/$1
+    shift
+    timeout 150 "$python" "$program" "$port" "$LINNETCTL" "$dir/data/linnet.sock" "$@" || fail "not all went as it should"
+}
