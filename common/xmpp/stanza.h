@@ -131,6 +131,9 @@ void stanza_write_inside(struct buf *out, const struct stanza *st, const char *c
  * when the stanza may not be answered: an error, or an iq result (RFC 6120 section 8.3.1). `text` may be NULL. The
  * original content is not repeated (section 8.3.1 allows that). */
 bool stanza_write_error(struct buf *out, const struct stanza *st, enum stanza_err err, const char *text);
+/* [any] The same with an application-specific condition (section 8.3.4): well-formed XML. */
+bool stanza_write_error_with(struct buf *out, const struct stanza *st, enum stanza_err err, const char *text,
+                             struct str app_condition);
 
 /* [any] Element name of a condition ("bad-request") and its usual type ("modify"). */
 const char *stanza_err_name(enum stanza_err err);

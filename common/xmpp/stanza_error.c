@@ -51,6 +51,12 @@ static bool may_be_answered(const struct stanza *st)
 
 bool stanza_write_error(struct buf *out, const struct stanza *st, enum stanza_err err, const char *text)
 {
+    return stanza_write_error_with(out, st, err, text, STR(""));
+}
+
+bool stanza_write_error_with(struct buf *out, const struct stanza *st, enum stanza_err err, const char *text,
+                             struct str app_condition)
+{
     struct xml_writer w = xml_writer_to(out);
 
     if (!may_be_answered(st))
@@ -69,6 +75,8 @@ bool stanza_write_error(struct buf *out, const struct stanza *st, enum stanza_er
         xml_put_text(&w, str_of(text));
         xml_end(&w);
     }
+    if (app_condition.len > 0)
+        xml_put_raw(&w, app_condition);
     xml_end(&w);
     xml_end(&w);
     return true;

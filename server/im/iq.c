@@ -69,11 +69,11 @@ static bool send_reply(struct iq *iq, struct str reply)
     return st != NULL;
 }
 
-static void send_error(struct iq *iq, enum stanza_err err, const char *text)
+static void send_error(struct iq *iq, enum stanza_err err, const char *text, struct str app_condition)
 {
     struct buf reply = {0};
 
-    if (stanza_write_error(&reply, iq->st, err, text))
+    if (stanza_write_error_with(&reply, iq->st, err, text, app_condition))
         (void)send_reply(iq, buf_str(&reply));
     buf_deinit(&reply);
 }
@@ -100,7 +100,7 @@ enum iq_verdict iq_result(struct iq *iq, struct str payload)
 
     write_result(&reply, iq->st, payload);
     if (!send_reply(iq, buf_str(&reply)))
-        send_error(iq, STANZA_ERR_INTERNAL_SERVER_ERROR, NULL);
+        send_error(iq, STANZA_ERR_INTERNAL_SERVER_ERROR, NULL, STR(""));
     buf_deinit(&reply);
     release(iq);
     return IQ_ANSWERED;
@@ -108,7 +108,12 @@ enum iq_verdict iq_result(struct iq *iq, struct str payload)
 
 enum iq_verdict iq_error(struct iq *iq, enum stanza_err err, const char *text)
 {
-    send_error(iq, err, text);
+    return iq_error_with(iq, err, text, STR(""));
+}
+
+enum iq_verdict iq_error_with(struct iq *iq, enum stanza_err err, const char *text, struct str app_condition)
+{
+    send_error(iq, err, text, app_condition);
     release(iq);
     return IQ_ANSWERED;
 }

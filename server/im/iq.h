@@ -51,6 +51,8 @@ const struct config_host *iq_host(const struct iq *iq);
 enum iq_verdict iq_result(struct iq *iq, struct str payload);
 /* Answers with an error; `text` may be NULL. */
 enum iq_verdict iq_error(struct iq *iq, enum stanza_err err, const char *text);
+/* The same with an application-specific condition: well-formed XML. */
+enum iq_verdict iq_error_with(struct iq *iq, enum stanza_err err, const char *text, struct str app_condition);
 
 /* Makes a copy that lives until it is answered: iq_result() and iq_error() free it. It keeps the stanza, the session's
  * memory and the account loaded. While too many of a client's requests are kept, no more of its input is read. */

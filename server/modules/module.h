@@ -10,6 +10,7 @@
 
 #include "server/im/hooks.h"
 
+extern const struct module module_commands;
 extern const struct module module_contact;
 extern const struct module module_disco;
 extern const struct module module_external_services;

@@ -5,6 +5,7 @@
 
 /* clang-format off */
 const struct module *const modules[] = {
+    &module_commands,
     &module_disco,
     &module_ping,
     &module_version,
