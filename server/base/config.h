@@ -30,12 +30,22 @@ enum config_sasl_mechanism {
     CONFIG_SASL_MECHANISMS,
 };
 #define CONFIG_SASL_ALL ((1u << CONFIG_SASL_MECHANISMS) - 1)
+/* The same for cfg->fast.mechanisms. */
+enum config_fast_mechanism {
+    CONFIG_FAST_EXPR,
+    CONFIG_FAST_UNIQ,
+    CONFIG_FAST_ENDP,
+    CONFIG_FAST_NONE,
+    CONFIG_FAST_MECHANISMS,
+};
+#define CONFIG_FAST_ALL ((1u << CONFIG_FAST_MECHANISMS) - 1)
 
 /* The words for them in the file, by value, NULL behind the last. */
 extern const char *const config_names_tls_mode[];
 extern const char *const config_names_proxy_mode[];
 extern const char *const config_names_storage_backend[];
 extern const char *const config_names_sasl_mechanism[];
+extern const char *const config_names_fast_mechanism[];
 extern const char *const config_names_transport[];
 extern const char *const config_names_log_level[];
 extern const char *const config_names_log_target[];
@@ -92,6 +102,7 @@ struct config {
     struct config_log log;
     struct config_limits limits;
     struct config_sasl sasl;
+    struct config_fast fast;
     struct config_modules modules;
     /* At least one each, in the order of the file. */
     size_t n_listeners;

@@ -10,6 +10,9 @@ const char *const config_names_storage_backend[] = {"sqlite", "memory", NULL};
 const char *const config_names_sasl_mechanism[] = {
     "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", NULL,
 };
+const char *const config_names_fast_mechanism[] = {
+    "HT-SHA-256-EXPR", "HT-SHA-256-UNIQ", "HT-SHA-256-ENDP", "HT-SHA-256-NONE", NULL,
+};
 const char *const config_names_transport[] = {"udp", "tcp", NULL};
 const char *const config_names_log_level[] = {"error", "warn", "info", "debug", NULL};
 const char *const config_names_log_target[] = {"stderr", "file", "syslog", NULL};
@@ -86,7 +89,7 @@ enum { ON_RESTART, ON_RELOAD };
      .count_offset = offsetof(struct config, n_##many), .table = &config_table_##name}
 static const struct config_row rows_root[] = {
     ROOT(server), ROOT_LIST(listener, listeners, ON_RESTART), ROOT(tls), ROOT(proxy), ROOT(storage), ROOT(control),
-    ROOT(log), ROOT(limits), ROOT(sasl), ROOT(modules), ROOT_LIST(host, hosts, ON_RELOAD),
+    ROOT(log), ROOT(limits), ROOT(sasl), ROOT(fast), ROOT(modules), ROOT_LIST(host, hosts, ON_RELOAD),
     ROOT_LIST(external_service, external_services, ON_RELOAD),
 };
 const struct config_table config_root = {

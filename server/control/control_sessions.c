@@ -90,9 +90,14 @@ static const char *type_name(const struct session *s)
 static const char *state_name(enum stream_state state)
 {
     static const char *const names[] = {
-        [STREAM_WAIT_HEADER] = "wait-header", [STREAM_WAIT_AUTH] = "wait-auth",
-        [STREAM_HANDSHAKE] = "handshake",     [STREAM_SASL] = "sasl",
-        [STREAM_WAIT_BIND] = "wait-bind",     [STREAM_BOUND] = "bound",
+        [STREAM_WAIT_HEADER] = "wait-header",
+        [STREAM_WAIT_AUTH] = "wait-auth",
+        [STREAM_HANDSHAKE] = "handshake",
+        [STREAM_SASL] = "sasl",
+        [STREAM_SASL2] = "sasl",
+        [STREAM_INLINE] = "inline",
+        [STREAM_WAIT_BIND] = "wait-bind",
+        [STREAM_BOUND] = "bound",
         [STREAM_CLOSED] = "closed",
     };
 

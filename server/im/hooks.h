@@ -40,12 +40,12 @@ enum hook_point {
     /* e->account, e->stanza, e->to: of any kind, before it is delivered. Only while the account is guarded. STOP: taken
      * care of. */
     HOOK_STANZA_TO_ACCOUNT,
-    /* e->account, e->to: something is about to pass between the account and this contact that neither of them sends just
-     * now: presence, a probe, a request that waits for an answer, an event. Only while the account is guarded. STOP: it
-     * does not. See presence_is_kept_from(). */
+    /* e->account, e->to: something is about to pass between the account and this contact that neither of them sends
+     * just now: presence, a probe, a request that waits for an answer, an event. Only while the account is guarded.
+     * STOP: it does not. See presence_is_kept_from(). */
     HOOK_PRESENCE_TO_CONTACT,
-    /* e->session, e->account, e->to: the account has blocked this address, as e->element, the <item/> of XEP-0191, asks;
-     * it is committed. */
+    /* e->session, e->account, e->to: the account has blocked this address, as e->element, the <item/> of XEP-0191,
+     * asks; it is committed. */
     HOOK_CONTACT_BLOCKED,
     /* e->account, e->stanza, e->to: before it is delivered. May be replaced: what is delivered, and stored, is the new
      * one. STOP: the module took care of it. */
@@ -68,6 +68,14 @@ enum hook_point {
     HOOK_SESSION_HIBERNATING,
     /* e->session: it was resumed; <resumed/> and what had not arrived are queued. */
     HOOK_SESSION_RESUMED,
+    /* e->session, e->out: write what may be asked for with the login (XEP-0388), inside <inline/>. */
+    HOOK_SASL2_FEATURES,
+    /* e->session: authenticated by XEP-0388, at home, paused; see stream_upper.on_authenticated. STOP: it is taken care
+     * of. Where nobody listens it is not offered. */
+    HOOK_AUTHENTICATED,
+    /* e->session, e->account, e->element: <authenticate/>; e->out: inside <success/>: carry out what was asked for.
+     * Resumption has been tried by then, and failed if it was asked for. */
+    HOOK_SASL2_INLINE,
     /* e->session, e->out: write the features of Bind 2 (XEP-0386): <feature var=''/> inside <inline/>. */
     HOOK_BIND2_FEATURES,
     /* e->session, e->element: <bind xmlns='urn:xmpp:bind:0'/>; e->out: inside <bound/>. The session is bound. */

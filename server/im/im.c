@@ -13,6 +13,7 @@
 #include "server/im/replay.h"
 #include "server/im/router.h"
 #include "server/im/shard.h"
+#include "server/stream/sasl2.h"
 #include "server/stream/sasl_cache.h"
 #include "server/stream/stream.h"
 
@@ -83,6 +84,27 @@ static bool on_sending(struct session *s, const struct stanza *st, struct str to
     return false;
 }
 
+static bool write_inline_features(struct session *s, struct xml_writer *w)
+{
+    struct hook_event e = {.worker = s->worker, .session = s, .out = w};
+
+    if (!hooks_listens(HOOK_AUTHENTICATED, session_host(s)))
+        return false;
+    (void)hooks_run(HOOK_SASL2_FEATURES, session_host(s), &e);
+    return true;
+}
+
+static void on_authenticated(struct session *s)
+{
+    struct hook_event e = {.worker = s->worker, .session = s};
+
+    if (session_is_alive(s) && hooks_run(HOOK_AUTHENTICATED, session_host(s), &e) == STOP)
+        return;
+    session_resume(s);
+    if (session_is_alive(s)) /* switched off since it was offered */
+        sasl2_refuse(s, "temporary-auth-failure");
+}
+
 static void on_sent(struct session *s, unsigned n)
 {
     struct hook_event e = {.worker = s->worker, .session = s, .count = n};
@@ -117,6 +139,8 @@ static const struct stream_upper upper = {
     .on_early_iq = on_early_iq,
     .on_element = on_element,
     .on_sending = on_sending,
+    .write_inline_features = write_inline_features,
+    .on_authenticated = on_authenticated,
     .on_sent = on_sent,
     .on_closing = on_closing,
 };

@@ -1,22 +1,21 @@
 /* server/stream/sasl.h - logging in (RFC 6120 section 6): SCRAM with and without channel binding, and PLAIN.
  *
- * Credentials come from storage and passwords are hashed in the pool; the session is paused meanwhile. Unknown users
- * get keys made up from the server's secret, so that they cost and look the same as a wrong password. Answers to
- * failures are held back, longer where an address or an account has failed often (throttle.h). All: [worker]. */
+ * Here is the protocol; the exchange itself, which XEP-0388 (sasl2.h) shares, is in sasl_exchange.h, what is offered in
+ * sasl_mechanisms.h. Credentials come from storage and passwords are hashed in the pool; the session is paused
+ * meanwhile. All: [worker]. */
 #ifndef LINNET_SERVER_STREAM_SASL_H
 #define LINNET_SERVER_STREAM_SASL_H
 
 #include "common/xmpp/xml_writer.h"
 #include "server/stream/session.h"
 
-/* <mechanisms/> and, with XEP-0440, the channel bindings that this connection can verify. */
+/* <mechanisms/>, and the same for XEP-0388; with XEP-0440, the channel bindings that this connection can verify. */
 void sasl_write_features(struct session *s, struct xml_writer *w);
 
 /* <auth/>, <response/>, <abort/> */
 void sasl_auth(struct session *s, const struct xml_element *e);
 void sasl_response(struct session *s, const struct xml_element *e);
 void sasl_abort(struct session *s);
-void sasl_write_success(struct session *s, struct str data);
 /* Forgets an exchange; accepts NULL. */
 void sasl_free(struct sasl **x);
 

@@ -60,6 +60,7 @@ void session_unref(struct session **own_s)
     xml_reader_deinit(&s->reader);
     free(s->names);
     free((void *)(uintptr_t)s->lang.p);
+    free(s->header_from);
     free(s->data);
     free(s);
 }

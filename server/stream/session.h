@@ -72,6 +72,8 @@ enum stream_state {
     STREAM_WAIT_AUTH,   /* features offered starttls, SASL, or both */
     STREAM_HANDSHAKE,   /* TLS: nothing is read as XML */
     STREAM_SASL,        /* a challenge is out */
+    STREAM_SASL2,       /* the same under XEP-0388 */
+    STREAM_INLINE,      /* what came with <authenticate/> is being carried out, before <success/>; nothing is read */
     STREAM_WAIT_BIND,   /* features offered bind */
     STREAM_BOUND,       /* stanzas flow */
     STREAM_CLOSED,      /* our closing tag is out */
@@ -127,14 +129,19 @@ struct session {
     int64_t bound_ms;         /* wall clock */
     uint64_t sasl_ms;         /* worker clock: when SASL began, for logs */
     const char *mechanism;    /* that it logged in with, a literal */
+    char *header_from;        /* before SASL: the bare JID that the stream header named; NULL: none. Owned */
+    uint8_t user_agent[16];   /* the client that it is (stream/user_agent.h); zeros: it has not said */
     struct xml_limits limits; /* in force for the reader */
     uint8_t sasl_failures;
+    uint8_t bindings; /* channel bindings of the connection (sasl_mechanisms.h), as of the last header */
     bool is_secure;   /* TLS, ended by us or by a trusted balancer */
     bool is_pinged;   /* silent for long: an answer is awaited */
     bool peer_closed; /* the peer's closing tag came */
     bool header_sent;
-    bool had_tls_offer; /* starttls was in the features: the client may send it */
-    bool offered_plus;  /* a -PLUS mechanism was in the features */
+    bool had_tls_offer;  /* starttls was in the features: the client may send it */
+    bool offered_plus;   /* a -PLUS mechanism was in the features */
+    bool offered_sasl2;  /* XEP-0388 was */
+    bool offered_tokens; /* XEP-0484 was */
 };
 
 /* ---- predicates ---- */

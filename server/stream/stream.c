@@ -11,6 +11,7 @@
 #include "server/net/tls.h"
 #include "server/stream/features.h"
 #include "server/stream/sasl.h"
+#include "server/stream/sasl2.h"
 
 const struct stream_upper *stream_upper;
 
@@ -153,6 +154,9 @@ enum stream_event {
     ON_AUTH,
     ON_RESPONSE,
     ON_ABORT,
+    ON_AUTHENTICATE, /* and the two others of XEP-0388 */
+    ON_RESPONSE2,
+    ON_ABORT2,
     ON_STANZA,  /* message, presence, iq */
     ON_ELEMENT, /* any other first-level element */
     ON_ERROR,   /* <stream:error/> */
@@ -160,7 +164,7 @@ enum stream_event {
 };
 
 struct input {
-    struct stanza *st; /* ON_STANZA: the action takes it and leaves NULL */
+    struct stanza *st; /* ON_STANZA, ON_AUTHENTICATE: the action takes it and leaves NULL */
     const struct xml_element *element;
     struct str default_ns; /* ON_HEADER */
 };
@@ -227,8 +231,9 @@ static enum stream_err check_to(struct session *s, const struct xml_element *e, 
     return STREAM_OK;
 }
 
-/* After SASL a 'from' must be the account's (RFC 6120 section 4.7.1). */
-static enum stream_err check_from(const struct session *s, const struct xml_element *e, const char **ret_text)
+/* After SASL a 'from' must be the account's (RFC 6120 section 4.7.1); before, one of the host's (XEP-0388 section 2.1),
+ * which is remembered. */
+static enum stream_err check_from(struct session *s, const struct xml_element *e, const char **ret_text)
 {
     struct str from = xml_attr(e, "from", NULL);
     struct jid_buf mem;
@@ -243,6 +248,14 @@ static enum stream_err check_from(const struct session *s, const struct xml_elem
     if (s->type == SESSION_C2S && !str_eq(jid_bare(&jid), jid_bare(&s->jid))) {
         *ret_text = "'from' is not the account that logged in";
         return STREAM_ERR_INVALID_FROM;
+    }
+    if (!str_eq(jid_domain(&jid), s->host)) {
+        *ret_text = "'from' is not an account of the host";
+        return STREAM_ERR_INVALID_FROM;
+    }
+    if (s->type == SESSION_C2S_UNAUTHED && jid.local_len > 0) {
+        free(s->header_from);
+        s->header_from = str_dup(jid_bare(&jid));
     }
     return STREAM_OK;
 }
@@ -331,6 +344,28 @@ static enum stream_err abort_sasl(struct session *s, struct input *in)
     return STREAM_OK;
 }
 
+static enum stream_err begin_sasl2(struct session *s, struct input *in)
+{
+    struct stanza *st = in->st;
+
+    in->st = NULL;
+    sasl2_authenticate(s, st);
+    return STREAM_OK;
+}
+
+static enum stream_err continue_sasl2(struct session *s, struct input *in)
+{
+    sasl2_response(s, in->element);
+    return STREAM_OK;
+}
+
+static enum stream_err abort_sasl2(struct session *s, struct input *in)
+{
+    (void)in;
+    sasl2_abort(s);
+    return STREAM_OK;
+}
+
 static enum stream_err take_early_stanza(struct session *s, struct input *in)
 {
     if (in->st->kind != STANZA_IQ || !stream_upper->on_early_iq(s, in->st))
@@ -379,6 +414,7 @@ static const struct transition transitions[] = {
     {STREAM_WAIT_HEADER, ON_HEADER, open_stream},
     {STREAM_WAIT_AUTH, ON_STARTTLS, begin_tls},
     {STREAM_WAIT_AUTH, ON_AUTH, begin_sasl},
+    {STREAM_WAIT_AUTH, ON_AUTHENTICATE, begin_sasl2},
     {STREAM_WAIT_AUTH, ON_STANZA, take_early_stanza},
     {STREAM_WAIT_AUTH, ON_ERROR, take_stream_error},
     {STREAM_WAIT_AUTH, ON_CLOSE, close_stream},
@@ -387,6 +423,10 @@ static const struct transition transitions[] = {
     {STREAM_SASL, ON_AUTH, begin_sasl}, /* a new attempt ends the old one: RFC 6120 section 6.4.3 */
     {STREAM_SASL, ON_ERROR, take_stream_error},
     {STREAM_SASL, ON_CLOSE, close_stream},
+    {STREAM_SASL2, ON_RESPONSE2, continue_sasl2},
+    {STREAM_SASL2, ON_ABORT2, abort_sasl2},
+    {STREAM_SASL2, ON_ERROR, take_stream_error},
+    {STREAM_SASL2, ON_CLOSE, close_stream},
     {STREAM_WAIT_BIND, ON_STANZA, take_stanza}, /* the upper layer takes requests to bind only */
     {STREAM_WAIT_BIND, ON_ELEMENT, take_element},
     {STREAM_WAIT_BIND, ON_ERROR, take_stream_error},
@@ -426,6 +466,14 @@ static enum stream_event classify(const struct xml_element *e, const struct stan
             return ON_RESPONSE;
         if (str_is(e->name, "abort"))
             return ON_ABORT;
+    }
+    if (str_is(e->ns, NS_SASL2)) {
+        if (str_is(e->name, "authenticate"))
+            return ON_AUTHENTICATE;
+        if (str_is(e->name, "response"))
+            return ON_RESPONSE2;
+        if (str_is(e->name, "abort"))
+            return ON_ABORT2;
     }
     return ON_ELEMENT;
 }
@@ -602,6 +650,7 @@ struct move {
     struct session *s; /* its last reference on the old worker */
     struct conn_parcel *parcel;
     struct worker *to;
+    void (*then)(struct session *s);
     uint64_t timer_ms;
 };
 
@@ -621,7 +670,7 @@ static void arrive(struct task *own_task)
         session_close(s, STREAM_ERR_SYSTEM_SHUTDOWN, NULL);
     else if (session_host(s) == NULL) /* a reload while it was under way, when nobody could tell it */
         session_close(s, STREAM_ERR_HOST_GONE, NULL);
-    session_resume(s);
+    m->then(s);
     session_unref(&s);
     free(m);
 }
@@ -632,7 +681,7 @@ static void depart(struct worker *w, void *arg)
     struct session *s = m->s;
 
     if (!session_is_alive(s)) {
-        session_resume(s);
+        m->then(s);
         session_unref(&s);
         free(m);
         return;
@@ -644,25 +693,63 @@ static void depart(struct worker *w, void *arg)
     executor_post(&m->to->executor, &m->task);
 }
 
-void stream_authenticated(struct session *s, struct str username, struct str data)
+static struct worker *home_of(const struct session *s)
 {
-    struct worker *home;
+    return server_home_of(s->worker->server, jid_bare(&s->jid));
+}
 
-    sasl_write_success(s, data);
-    session_set_names(s, username, s->host, str_make(NULL, 0));
-    s->type = SESSION_C2S;
-    restart(s);
-    stream_apply_config(s);
-    home = server_home_of(s->worker->server, jid_bare(&s->jid));
-    if (home == s->worker)
-        return;
+/* `then` is called there, with the session paused; it may have ended. */
+static void move_to(struct session *s, struct worker *home, void (*then)(struct session *s))
+{
     struct move *m = mem_zalloc(sizeof(*m));
 
     /* In a task of its own: this runs inside the connection's call-back. */
     m->to = home;
+    m->then = then;
     m->s = session_ref(s);
     session_pause(s);
     worker_call(s->worker, depart, m);
+}
+
+static void become_client(struct session *s, struct str username)
+{
+    session_set_names(s, username, s->host, str_make(NULL, 0));
+    s->type = SESSION_C2S;
+    free(s->header_from);
+    s->header_from = NULL;
+}
+
+void stream_authenticated(struct session *s, struct str username)
+{
+    struct worker *home;
+
+    become_client(s, username);
+    restart(s);
+    stream_apply_config(s);
+    home = home_of(s);
+    if (home != s->worker)
+        move_to(s, home, session_resume);
+}
+
+static void carry_out_inline(struct session *s)
+{
+    stream_upper->on_authenticated(s);
+}
+
+void stream_authenticated_inline(struct session *s, struct str username)
+{
+    struct worker *home;
+
+    become_client(s, username);
+    s->state = STREAM_INLINE;
+    stream_apply_config(s);
+    home = home_of(s);
+    if (home != s->worker) {
+        move_to(s, home, carry_out_inline);
+        return;
+    }
+    session_pause(s);
+    carry_out_inline(s);
 }
 
 void stream_bound(struct session *s)

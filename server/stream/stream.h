@@ -22,6 +22,11 @@ struct stream_upper {
     /* `st` is about to be sent to a client that is inactive. True: it was held back, or is not worth sending. NULL: it
      * is none that could be held back; what was goes out in front of it. */
     bool (*on_sending)(struct session *s, const struct stanza *st, struct str to);
+    /* Writes what may be asked for with XEP-0388's <authenticate/>. False: it is not to be offered at all. */
+    bool (*write_inline_features)(struct session *s, struct xml_writer *w);
+    /* A client was authenticated by XEP-0388, and its session is at home: what it asked for is to be carried out, and
+     * sasl2_succeed() or sasl2_refuse() to be called. The session is paused meanwhile. It may have ended on the way. */
+    void (*on_authenticated)(struct session *s);
     /* `n` stanzas were queued for the client. */
     void (*on_sent)(struct session *s, unsigned n);
     /* The session is about to end; everything that depends on it ends now. `is_clean`: the client closed its stream
@@ -35,9 +40,10 @@ extern const struct stream_upper *stream_upper;
 
 /* [worker] A connection was accepted: a session begins. */
 void stream_accept(struct worker *w, struct conn *own_conn);
-/* [worker] SASL succeeded for `username` (prepared): <success/> with `data` (base64-encoded here; empty: none), then
- * the move home and the restart. */
-void stream_authenticated(struct session *s, struct str username, struct str data);
+/* [worker] SASL succeeded for `username` (prepared), and that was said: the restart, and the move home. */
+void stream_authenticated(struct session *s, struct str username);
+/* [worker] The same under XEP-0388, where it was not said yet: the move home, and there `on_authenticated`. */
+void stream_authenticated_inline(struct session *s, struct str username);
 /* [worker] The resource is bound; from now on stanzas flow. */
 void stream_bound(struct session *s);
 /* [worker] Limits of a new configuration take effect with the next stanza. */

@@ -1,0 +1,226 @@
+#include "server/stream/user_agent.h"
+
+#include <assert.h>
+#include <mbedtls/md.h>
+#include <string.h>
+
+/* One byte of version, three times, the mechanisms, two texts with their lengths, the number of tokens; then for each
+ * token its slot, mechanism, times, count and key. Numbers are little-endian. */
+enum { FORMAT = 1, SLOT_CURRENT = 0, SLOT_FRESH = 1 };
+
+/* ---- what it is called ---- */
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* As many digits as the id has; `hyphens` where a UUID has them, and nowhere else. */
+static bool parse_hex(struct str text, bool has_hyphens, uint8_t ret[USER_AGENT_ID_BYTES])
+{
+    uint8_t id[USER_AGENT_ID_BYTES] = {0};
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        bool is_hyphen = has_hyphens && (i == 8 || i == 13 || i == 18 || i == 23);
+        int digit = is_hyphen ? 0 : hex_digit(text.p[i]);
+
+        if ((is_hyphen && text.p[i] != '-') || digit < 0)
+            return false;
+        if (is_hyphen)
+            continue;
+        id[n / 2] = (uint8_t)(id[n / 2] << 4 | digit);
+        n++;
+    }
+    memcpy(ret, id, sizeof(id));
+    return true;
+}
+
+bool user_agent_parse_id(struct str text, uint8_t ret[USER_AGENT_ID_BYTES])
+{
+    return text.len == 36 && parse_hex(text, true, ret);
+}
+
+struct str user_agent_key(const uint8_t id[USER_AGENT_ID_BYTES], char out[USER_AGENT_KEY_LEN])
+{
+    static const char digits[] = "0123456789abcdef";
+    char *at = out + sizeof(USER_AGENT_KEY) - 1;
+
+    memcpy(out, USER_AGENT_KEY, sizeof(USER_AGENT_KEY) - 1);
+    for (size_t i = 0; i < USER_AGENT_ID_BYTES; i++) {
+        *at++ = digits[id[i] >> 4];
+        *at++ = digits[id[i] & 15];
+    }
+    return str_make(out, USER_AGENT_KEY_LEN);
+}
+
+struct str user_agent_name(const uint8_t secret[32], struct str bare_jid, const uint8_t id[USER_AGENT_ID_BYTES],
+                           char out[USER_AGENT_NAME_LEN])
+{
+    static const char digits[] = "0123456789abcdef", what[] = "user agent";
+    mbedtls_md_context_t md;
+    uint8_t mac[32];
+    bool is_done;
+
+    mbedtls_md_init(&md);
+    is_done = mbedtls_md_setup(&md, mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), 1) == 0 &&
+              mbedtls_md_hmac_starts(&md, secret, 32) == 0 &&
+              mbedtls_md_hmac_update(&md, (const unsigned char *)what, sizeof(what)) == 0 &&
+              mbedtls_md_hmac_update(&md, id, USER_AGENT_ID_BYTES) == 0 &&
+              mbedtls_md_hmac_update(&md, (const unsigned char *)bare_jid.p, bare_jid.len) == 0 &&
+              mbedtls_md_hmac_finish(&md, mac) == 0;
+    mbedtls_md_free(&md);
+    assert(is_done); /* it fails only when there is no memory */
+    for (size_t i = 0; i < USER_AGENT_NAME_LEN; i++)
+        out[i] = digits[i % 2 == 0 ? mac[i / 2] >> 4 : mac[i / 2] & 15];
+    return str_make(out, USER_AGENT_NAME_LEN);
+}
+
+/* ---- what it says of itself ---- */
+
+/* Whole characters, and in one line. */
+static uint8_t copy_text(char out[USER_AGENT_TEXT_MAX], struct str text)
+{
+    size_t len;
+
+    text = str_trim(text);
+    len = text.len;
+    if (len > USER_AGENT_TEXT_MAX) {
+        len = USER_AGENT_TEXT_MAX;
+        while (len > 0 && ((uint8_t)text.p[len] & 0xc0) == 0x80)
+            len--;
+    }
+    for (size_t i = 0; i < len; i++)
+        out[i] = (uint8_t)text.p[i] < ' ' || text.p[i] == 0x7f ? ' ' : text.p[i];
+    return (uint8_t)len;
+}
+
+void user_agent_describe(struct user_agent *ua, struct str software, struct str device)
+{
+    ua->software_len = copy_text(ua->software, software);
+    ua->device_len = copy_text(ua->device, device);
+}
+
+/* ---- the document ---- */
+
+static void put_number(struct buf *out, uint64_t n, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        buf_append_char(out, (char)(n >> (8 * i)));
+}
+
+static void put_token(struct buf *out, const struct fast_token *t, unsigned slot)
+{
+    if (!fast_token_exists(t))
+        return;
+    put_number(out, slot, 1);
+    put_number(out, t->mechanism, 1);
+    put_number(out, (uint64_t)t->issued_ms, 8);
+    put_number(out, (uint64_t)t->expires_ms, 8);
+    put_number(out, t->count, 8);
+    buf_append(out, t->key, sizeof(t->key));
+}
+
+void user_agent_encode(struct buf *out, const struct user_agent *ua)
+{
+    put_number(out, FORMAT, 1);
+    put_number(out, (uint64_t)ua->first_seen_ms, 8);
+    put_number(out, (uint64_t)ua->last_seen_ms, 8);
+    put_number(out, (uint64_t)ua->password_ms, 8);
+    put_number(out, ua->mechanisms, 4);
+    put_number(out, ua->software_len, 1);
+    buf_append(out, ua->software, ua->software_len);
+    put_number(out, ua->device_len, 1);
+    buf_append(out, ua->device, ua->device_len);
+    put_token(out, &ua->tokens.current, SLOT_CURRENT);
+    put_token(out, &ua->tokens.fresh, SLOT_FRESH);
+}
+
+struct reading {
+    struct str rest;
+    bool is_short;
+};
+
+static const char *take(struct reading *r, size_t len)
+{
+    const char *p = r->rest.p;
+
+    if (r->rest.len < len) {
+        r->is_short = true;
+        r->rest.len = 0;
+        return NULL;
+    }
+    r->rest = str_make(p + len, r->rest.len - len);
+    return p;
+}
+
+static uint64_t take_number(struct reading *r, unsigned bytes)
+{
+    const char *p = take(r, bytes);
+    uint64_t n = 0;
+
+    for (unsigned i = 0; p != NULL && i < bytes; i++)
+        n |= (uint64_t)(uint8_t)p[i] << (8 * i);
+    return n;
+}
+
+static uint8_t take_text(struct reading *r, char out[USER_AGENT_TEXT_MAX])
+{
+    size_t len = (size_t)take_number(r, 1);
+    const char *p = len <= USER_AGENT_TEXT_MAX ? take(r, len) : NULL;
+
+    if (p == NULL) {
+        r->is_short = true;
+        return 0;
+    }
+    memcpy(out, p, len);
+    return (uint8_t)len;
+}
+
+static void take_token(struct reading *r, int64_t password_changed_ms, struct fast_tokens *ret)
+{
+    struct fast_token t = {0};
+    uint64_t slot = take_number(r, 1);
+    const char *key;
+
+    t.mechanism = (uint8_t)take_number(r, 1);
+    t.issued_ms = (int64_t)take_number(r, 8);
+    t.expires_ms = (int64_t)take_number(r, 8);
+    t.count = take_number(r, 8);
+    key = take(r, sizeof(t.key));
+    if (key == NULL || t.issued_ms <= password_changed_ms)
+        return;
+    memcpy(t.key, key, sizeof(t.key));
+    if (slot == SLOT_FRESH)
+        ret->fresh = t;
+    else
+        ret->current = t;
+}
+
+enum ln_err user_agent_decode(struct str key, struct str bytes, int64_t password_changed_ms, struct user_agent *ret)
+{
+    struct user_agent ua = {0};
+    struct reading r = {.rest = bytes};
+    size_t prefix_len = sizeof(USER_AGENT_KEY) - 1;
+
+    if (key.len != USER_AGENT_KEY_LEN || !str_starts(key, STR(USER_AGENT_KEY)) ||
+        !parse_hex(str_make(key.p + prefix_len, key.len - prefix_len), false, ua.id))
+        return LN_E_INVALID;
+    if (take_number(&r, 1) != FORMAT)
+        return LN_E_CORRUPT;
+    ua.first_seen_ms = (int64_t)take_number(&r, 8);
+    ua.last_seen_ms = (int64_t)take_number(&r, 8);
+    ua.password_ms = (int64_t)take_number(&r, 8);
+    ua.mechanisms = (uint32_t)take_number(&r, 4);
+    ua.software_len = take_text(&r, ua.software);
+    ua.device_len = take_text(&r, ua.device);
+    while (r.rest.len > 0)
+        take_token(&r, password_changed_ms, &ua.tokens);
+    if (r.is_short)
+        return LN_E_CORRUPT;
+    *ret = ua;
+    return LN_OK;
+}
