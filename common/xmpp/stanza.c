@@ -164,6 +164,7 @@ struct stanza *stanza_with(struct stanza *st, struct str suffix)
         .arena = arena,
         .base = stanza_ref(st),
         .suffix = str_make(bytes, st->suffix.len + suffix.len),
+        .is_filtered = st->is_filtered,
     };
     atomic_init(&derived->refs, 1);
     return derived;
@@ -251,8 +252,10 @@ struct stanza *stanza_without(struct stanza *st, bool (*is_unwanted)(const struc
         xml_put_raw(&w, st->suffix);
     xml_end(&w);
     derived = stanza_from_bytes(buf_str(&b));
-    if (derived != NULL)
+    if (derived != NULL) {
         derived->base = stanza_ref(st);
+        derived->is_filtered = st->is_filtered;
+    }
     buf_deinit(&b);
     return derived;
 }

@@ -78,6 +78,10 @@ struct stanza {
     struct arena *arena;
     struct stanza *base; /* a derived stanza's original, under a reference: the tree lies in it; else NULL */
     struct str suffix;   /* XML written before the end tag, behind the content of `root`; empty but for derived ones */
+    /* [maker] A message to a bare JID that is only for those resources that want such messages: an event of a node that
+     * nobody subscribed to explicitly. Only at the account's home it is known which do (HOOK_MESSAGE_TO_ACCOUNT); if
+     * nobody there takes care of it, it is dropped. */
+    bool is_filtered;
     /* [maker] Called by the thread that drops the last reference, before the memory is freed. NULL: nobody asks. */
     void (*on_settled)(const struct stanza *st);
     uint64_t origin_session; /* [maker] for on_settled: who sent it (server/im/receipt.h) */
@@ -134,6 +138,17 @@ bool stanza_write_error(struct buf *out, const struct stanza *st, enum stanza_er
 /* [any] The same with an application-specific condition (section 8.3.4): well-formed XML. */
 bool stanza_write_error_with(struct buf *out, const struct stanza *st, enum stanza_err err, const char *text,
                              struct str app_condition);
+
+/* All that an error can say. */
+struct stanza_error {
+    enum stanza_err err;
+    const char *type;         /* NULL: the usual one */
+    const char *text;         /* may be NULL */
+    struct str app_condition; /* an application-specific one (section 8.3.4): XML, or empty */
+    struct str payload;       /* XML in front of <error/>, or empty */
+};
+/* [any] The same, in full. */
+bool stanza_write_error_in_full(struct buf *out, const struct stanza *st, const struct stanza_error *e);
 
 /* [any] Element name of a condition ("bad-request") and its usual type ("modify"). */
 const char *stanza_err_name(enum stanza_err err);

@@ -57,6 +57,12 @@ bool stanza_write_error(struct buf *out, const struct stanza *st, enum stanza_er
 bool stanza_write_error_with(struct buf *out, const struct stanza *st, enum stanza_err err, const char *text,
                              struct str app_condition)
 {
+    return stanza_write_error_in_full(out, st,
+                                      &(struct stanza_error){.err = err, .text = text, .app_condition = app_condition});
+}
+
+bool stanza_write_error_in_full(struct buf *out, const struct stanza *st, const struct stanza_error *e)
+{
     struct xml_writer w = xml_writer_to(out);
 
     if (!may_be_answered(st))
@@ -66,17 +72,17 @@ bool stanza_write_error_with(struct buf *out, const struct stanza *st, enum stan
     xml_put_attr_opt(&w, "id", st->id);
     xml_put_attr_opt(&w, "from", st->to.full);
     xml_put_attr_opt(&w, "to", st->from.full);
+    xml_put_raw(&w, e->payload);
     xml_start(&w, "error", NULL);
-    xml_put_attr(&w, "type", str_of(stanza_err_type(err)));
-    xml_put_empty(&w, stanza_err_name(err), NS_STANZA_ERRORS);
-    if (text != NULL) {
+    xml_put_attr(&w, "type", str_of(e->type != NULL ? e->type : stanza_err_type(e->err)));
+    xml_put_empty(&w, stanza_err_name(e->err), NS_STANZA_ERRORS);
+    if (e->text != NULL) {
         xml_start(&w, "text", NS_STANZA_ERRORS);
         xml_put_attr(&w, "xml:lang", STR("en"));
-        xml_put_text(&w, str_of(text));
+        xml_put_text(&w, str_of(e->text));
         xml_end(&w);
     }
-    if (app_condition.len > 0)
-        xml_put_raw(&w, app_condition);
+    xml_put_raw(&w, e->app_condition);
     xml_end(&w);
     xml_end(&w);
     return true;

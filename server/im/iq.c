@@ -69,11 +69,11 @@ static bool send_reply(struct iq *iq, struct str reply)
     return st != NULL;
 }
 
-static void send_error(struct iq *iq, enum stanza_err err, const char *text, struct str app_condition)
+static void send_error(struct iq *iq, const struct stanza_error *e)
 {
     struct buf reply = {0};
 
-    if (stanza_write_error_with(&reply, iq->st, err, text, app_condition))
+    if (stanza_write_error_in_full(&reply, iq->st, e))
         (void)send_reply(iq, buf_str(&reply));
     buf_deinit(&reply);
 }
@@ -100,7 +100,7 @@ enum iq_verdict iq_result(struct iq *iq, struct str payload)
 
     write_result(&reply, iq->st, payload);
     if (!send_reply(iq, buf_str(&reply)))
-        send_error(iq, STANZA_ERR_INTERNAL_SERVER_ERROR, NULL, STR(""));
+        send_error(iq, &(struct stanza_error){.err = STANZA_ERR_INTERNAL_SERVER_ERROR});
     buf_deinit(&reply);
     release(iq);
     return IQ_ANSWERED;
@@ -113,7 +113,12 @@ enum iq_verdict iq_error(struct iq *iq, enum stanza_err err, const char *text)
 
 enum iq_verdict iq_error_with(struct iq *iq, enum stanza_err err, const char *text, struct str app_condition)
 {
-    send_error(iq, err, text, app_condition);
+    return iq_error_in_full(iq, &(struct stanza_error){.err = err, .text = text, .app_condition = app_condition});
+}
+
+enum iq_verdict iq_error_in_full(struct iq *iq, const struct stanza_error *e)
+{
+    send_error(iq, e);
     release(iq);
     return IQ_ANSWERED;
 }

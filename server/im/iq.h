@@ -53,6 +53,7 @@ enum iq_verdict iq_result(struct iq *iq, struct str payload);
 enum iq_verdict iq_error(struct iq *iq, enum stanza_err err, const char *text);
 /* The same with an application-specific condition: well-formed XML. */
 enum iq_verdict iq_error_with(struct iq *iq, enum stanza_err err, const char *text, struct str app_condition);
+enum iq_verdict iq_error_in_full(struct iq *iq, const struct stanza_error *e);
 
 /* Makes a copy that lives until it is answered: iq_result() and iq_error() free it. It keeps the stanza, the session's
  * memory and the account loaded. While too many of a client's requests are kept, no more of its input is read. */
