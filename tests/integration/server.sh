@@ -42,6 +42,7 @@ start_server() {
     dir=$(mktemp -d "${TMPDIR:-/tmp}/linnet-smoke-XXXXXX")
     cat >"$dir/linnet.toml" <<TOML
 server.data_dir = "data"
+sasl.iterations = 4096
 [[listener]]
 address = "127.0.0.1"
 port = 0
