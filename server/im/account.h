@@ -104,6 +104,9 @@ typedef void (*account_done)(void *ctx, enum ln_err err);
  * errors. `jid` prepared and bare. */
 void account_create(struct server *server, const struct jid *jid, struct str password, uint32_t iterations,
                     struct executor *reply_to, account_done done, void *ctx);
+/* The same, but only together with what `own_txn` wants: all of it or nothing, and its errors. */
+void account_create_with(struct server *server, const struct jid *jid, struct str password, uint32_t iterations,
+                         struct storage_txn *own_txn, struct executor *reply_to, account_done done, void *ctx);
 /* The same for an account that came from another server with `keys`, whose times are not looked at. */
 void account_import(struct server *server, const struct jid *jid, const struct credentials *keys,
                     struct executor *reply_to, account_done done, void *ctx);

@@ -34,6 +34,7 @@ struct account_op {
     size_t password_len;
     char password[PASSWORD_BYTES_MAX];
     struct credentials credentials;
+    struct storage_txn *txn; /* what else is to happen with it; NULL: nothing */
 };
 
 static void run_reply(struct task *own_task)
@@ -41,6 +42,7 @@ static void run_reply(struct task *own_task)
     struct account_op *op = container_of(own_task, struct account_op, reply);
 
     op->done(op->ctx, op->err);
+    storage_txn_free(&op->txn);
     mem_wipe(op, sizeof(*op));
     free(op);
 }
@@ -128,9 +130,10 @@ static void on_credentials_saved(void *ctx, enum ln_err err)
 
 static void save_credentials(struct account_op *op)
 {
-    struct storage_txn *t = storage_txn_new();
+    struct storage_txn *t = op->txn != NULL ? op->txn : storage_txn_new();
     struct buf b = {0};
 
+    op->txn = NULL;
     op->credentials.changed_ms = wall_clock_ms();
     if (op->kind == OP_CREATE)
         op->credentials.created_ms = op->credentials.changed_ms;
@@ -205,7 +208,16 @@ static void begin_password(struct account_op *op, struct str password, uint32_t 
 void account_create(struct server *server, const struct jid *jid, struct str password, uint32_t iterations,
                     struct executor *reply_to, account_done done, void *ctx)
 {
-    begin_password(op_new(server, OP_CREATE, jid, reply_to, done, ctx), password, iterations);
+    account_create_with(server, jid, password, iterations, NULL, reply_to, done, ctx);
+}
+
+void account_create_with(struct server *server, const struct jid *jid, struct str password, uint32_t iterations,
+                         struct storage_txn *own_txn, struct executor *reply_to, account_done done, void *ctx)
+{
+    struct account_op *op = op_new(server, OP_CREATE, jid, reply_to, done, ctx);
+
+    op->txn = own_txn;
+    begin_password(op, password, iterations);
 }
 
 static void run_import(struct worker *w, void *arg)

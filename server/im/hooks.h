@@ -53,6 +53,9 @@ enum hook_point {
     /* e->account, e->stanza, e->to: some sessions were given it, but not all that the account has; see
      * session_was_given() of im/shard.h. */
     HOOK_MESSAGE_DELIVERED,
+    /* e->account, e->stanza: presence of type subscribe came from a contact, and the account is not busy. STOP: the
+     * module goes on with it, by roster_change_subscription(); until then it has made the account busy. */
+    HOOK_SUBSCRIPTION_ASKED,
     /* e->account, e->stanza: no resource could take it, and it is worth keeping (delivery_offline()). STOP: it is kept,
      * or was answered; otherwise the sender gets an error. */
     HOOK_MESSAGE_UNDELIVERED,

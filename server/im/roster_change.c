@@ -14,10 +14,11 @@
 struct roster_change {
     struct roster_change *next;
     struct account *account; /* pinned */
-    struct session *session; /* that waits for it; NULL: it came from a contact, or by iq */
+    struct session *session; /* that waits for it; NULL: it came from a contact, by iq, or from the server itself */
     struct stanza *st;       /* the stanza that asks for it */
     struct iq *iq;           /* kept, until it is answered; NULL: a subscription stanza */
     struct roster_set *set;  /* what the iq asks for; NULL: a subscription stanza */
+    bool is_inbound;         /* it came from a contact: deliveries wait */
     enum sub_event event;
     struct jid contact; /* lies in `st` or `set` */
     struct sub_step step;
@@ -126,7 +127,7 @@ static void finish(struct roster_change *c)
 {
     struct account *a = c->account;
     struct roster *r = &a->roster;
-    bool was_inbound = c->session == NULL && c->set == NULL;
+    bool was_inbound = c->is_inbound;
 
     assert(r->first_change == c);
     r->first_change = c->next;
@@ -154,8 +155,10 @@ static void refuse(struct roster_change *c, enum stanza_err err, const char *tex
 
     if (c->set != NULL)
         (void)iq_error(c->iq, err, text);
-    else if (c->session == NULL)
+    else if (c->is_inbound)
         router_refuse(c->account->worker, c->st, err, text);
+    else if (c->session == NULL)
+        log_warn(LOG_IM, 0, "roster.refused", F_STR("jid", c->account->jid.full), F_CSTR("cond", stanza_err_name(err)));
     else if (stanza_write_error(&b, c->st, err, text)) /* to the client that asked, and not to its bare JID */
         (void)session_send_raw(c->session, buf_str(&b), 1);
     buf_deinit(&b);
@@ -332,8 +335,35 @@ void roster_change_subscription(struct account *a, struct session *session, stru
         c->session = session_ref(session);
         session_pause(session);
     } else {
+        c->is_inbound = true;
         account_set_busy(a, true);
     }
+    submit(a, c);
+}
+
+void roster_change_in_name_of(struct account *a, enum sub_event event, const struct jid *contact)
+{
+    struct buf b = {0};
+    struct xml_writer w = xml_writer_to(&b);
+    struct roster_change *c;
+    struct stanza *st;
+
+    assert(event == SUB_OUT_SUBSCRIBE || event == SUB_OUT_SUBSCRIBED);
+    xml_start(&w, "presence", NULL);
+    xml_put_attr(&w, "type", event == SUB_OUT_SUBSCRIBE ? STR("subscribe") : STR("subscribed"));
+    xml_put_attr(&w, "from", a->jid.full);
+    xml_put_attr(&w, "to", jid_bare(contact));
+    xml_end(&w);
+    st = stanza_from_bytes(buf_str(&b));
+    buf_deinit(&b);
+    if (st == NULL || str_eq(jid_full(&st->to), a->jid.full)) {
+        stanza_unref(&st);
+        return;
+    }
+    c = mem_zalloc(sizeof(*c));
+    c->event = event;
+    c->st = st;
+    c->contact = st->to;
     submit(a, c);
 }
 

@@ -18,6 +18,10 @@ void roster_change_set(struct account *a, struct iq *own_kept);
  * still change `to`. */
 void roster_change_subscription(struct account *a, struct session *session, struct stanza *st);
 
+/* The server does for the account what its client would do with a presence stanza: SUB_OUT_SUBSCRIBE or
+ * SUB_OUT_SUBSCRIBED, towards a bare JID. What is refused is logged: nobody asked. */
+void roster_change_in_name_of(struct account *a, enum sub_event event, const struct jid *contact);
+
 /* The account has ended: tells every contact, as when each was removed, and empties the roster in memory. */
 void roster_cancel_all(struct account *a);
 

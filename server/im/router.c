@@ -155,6 +155,17 @@ static void to_account(const struct errand *x)
                 shard_find(shard_of(a->worker), jid_full(&x->st->from)), a);
 }
 
+static void to_subscription(const struct errand *x)
+{
+    struct account *a = x->a;
+    struct hook_event e = {.worker = a->worker, .account = a, .stanza = x->st};
+
+    if (x->st->type == TYPE_SUBSCRIBE && hooks_wanted(HOOK_SUBSCRIPTION_ASKED) &&
+        hooks_run(HOOK_SUBSCRIPTION_ASKED, config_host(a->worker->config, jid_domain(&a->jid)), &e) == STOP)
+        return;
+    roster_change_subscription(a, NULL, x->st);
+}
+
 static void perform(struct errand *x)
 {
     switch (x->what.action) {
@@ -187,7 +198,7 @@ static void perform(struct errand *x)
         to_account(x);
         return;
     case DELIVER_TO_SUBSCRIPTION:
-        roster_change_subscription(x->a, NULL, x->st);
+        to_subscription(x);
         return;
     case DELIVER_TO_PROBE:
         presence_answer_probe(x->a, x->st);
