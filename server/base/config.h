@@ -102,6 +102,7 @@ struct config {
     struct config_log log;
     struct config_limits limits;
     struct config_sasl sasl;
+    struct config_sm sm;
     struct config_fast fast;
     struct config_modules modules;
     /* At least one each, in the order of the file. */

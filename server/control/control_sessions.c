@@ -8,7 +8,9 @@
 #include "server/control/control_commands.h"
 
 #include "common/mem.h"
+#include "server/im/im.h"
 #include "server/im/shard.h"
+#include "server/im/unacked.h"
 #include "server/stream/session.h"
 
 #include <stdio.h>
@@ -87,7 +89,7 @@ static const char *type_name(const struct session *s)
     return s->type == SESSION_C2S ? "c2s" : "c2s_unauthed";
 }
 
-static const char *state_name(enum stream_state state)
+static const char *state_name(const struct session *s)
 {
     static const char *const names[] = {
         [STREAM_WAIT_HEADER] = "wait-header",
@@ -101,7 +103,7 @@ static const char *state_name(enum stream_state state)
         [STREAM_CLOSED] = "closed",
     };
 
-    return names[state];
+    return session_is_hibernating(s) ? "hibernating" : names[s->state];
 }
 
 /* "online" or what <show/> says: away, chat, dnd, xa. Nothing: the client has sent no presence. */
@@ -139,7 +141,7 @@ static void put_identity(struct buf *out, const struct session *s)
     put_str_or_none(out, s->host);
     put_str_or_none(out, s->resource);
     control_put_bool(out, s->notopen);
-    control_put_cstr(out, state_name(s->state));
+    control_put_cstr(out, state_name(s));
     control_put_bool(out, session_is_connected(s));
     control_put_bool(out, session_is_available(s));
     control_put_bool(out, session_is_interested(s));
@@ -149,30 +151,34 @@ static void put_identity(struct buf *out, const struct session *s)
 
 static void put_connection(struct buf *out, const struct session *s)
 {
-    char address[64];
+    char address[64] = "";
 
-    conn_peer_name(s->conn, address);
+    if (s->conn != NULL)
+        conn_peer_name(s->conn, address);
     control_put_bool(out, s->is_secure);
     control_put_cstr(out, session_tls_name(s));
     control_put_cstr(out, session_cipher_name(s));
     control_put_cstr(out, s->mechanism);
-    control_put_cstr(out, address);
+    put_str_or_none(out, str_of(address));
     if (s->bound_ms == 0)
         control_put_none(out);
     else
         control_put_int(out, s->bound_ms);
-    control_put_int(out, (int64_t)(conn_silent_ms(s->conn) / 1000));
+    if (s->conn == NULL)
+        control_put_none(out);
+    else
+        control_put_int(out, (int64_t)(conn_silent_ms(s->conn) / 1000));
 }
 
 static void put_use(struct buf *out, const struct session *s)
 {
-    put_str_or_none(out, s->lang);
+    put_str_or_none(out, str_of(s->lang));
     control_put_int(out, s->roster == NULL ? 0 : (int64_t)s->roster->items.len);
     control_put_int(out, s->directed == NULL ? 0 : (int64_t)s->directed->len);
-    control_put_int(out, (int64_t)conn_out_bytes(s->conn));
-    control_put_bool(out, conn_is_held(s->conn));
+    control_put_int(out, s->conn != NULL ? (int64_t)conn_out_bytes(s->conn) : 0);
+    control_put_bool(out, s->conn != NULL && conn_is_held(s->conn));
     control_put_bool(out, s->client_acks);
-    control_put_int(out, s->client_acks ? (int64_t)(s->sent_count - s->acked_count) : 0);
+    control_put_int(out, s->sm != NULL ? s->sm->queue.n : 0);
 }
 
 static void put_session(struct buf *out, const struct session *s)
@@ -185,12 +191,11 @@ static void put_session(struct buf *out, const struct session *s)
 }
 
 /* Those without a name yet are few, and described at once. */
-static void note_one(struct conn *c, void *arg)
+static void note_one(struct session *s, void *arg)
 {
     struct visit *v = arg;
-    const struct session *s = conn_owner(c);
 
-    if (s == NULL || (v->id != 0 && s->id != v->id) || (v->jid.full.len > 0 && !str_eq(v->jid.full, jid_bare(&s->jid))))
+    if ((v->id != 0 && s->id != v->id) || (v->jid.full.len > 0 && !str_eq(v->jid.full, jid_bare(&s->jid))))
         return;
     if (!session_is_connected(s)) {
         put_session(&v->rows, s);
@@ -204,7 +209,7 @@ static void note(struct worker *w, struct visit *v)
 {
     v->was_noted = true;
     if (v->jid.full.len == 0 || jid_is_bare(&v->jid)) {
-        conn_for_each(w, note_one, v);
+        im_for_each_session(w, note_one, v);
         return;
     }
     buf_append_str(&v->names, v->jid.full);
@@ -218,7 +223,7 @@ static void put_next(struct worker *w, struct visit *v)
     const struct session *s = shard_find(shard_of(w), name);
 
     v->at += name.len + 1;
-    if (s != NULL && s->conn != NULL)
+    if (s != NULL)
         put_session(&v->rows, s);
 }
 
@@ -269,12 +274,11 @@ static void kick(struct visit *v, struct session *s)
     v->n_kicked++;
 }
 
-static void kick_if_it_is(struct conn *c, void *arg)
+static void kick_if_it_is(struct session *s, void *arg)
 {
     struct visit *v = arg;
-    struct session *s = conn_owner(c);
 
-    if (s != NULL && s->id == v->id)
+    if (s->id == v->id)
         kick(v, s);
 }
 
@@ -294,7 +298,7 @@ static void kick_there(struct worker *w, void *arg)
     struct session *s;
 
     if (v->id != 0)
-        conn_for_each(w, kick_if_it_is, v);
+        im_for_each_session(w, kick_if_it_is, v);
     else if (jid_is_bare(&v->jid))
         kick_account(w, v);
     else if ((s = shard_find(shard_of(w), v->jid.full)) != NULL)

@@ -79,7 +79,7 @@ static void log_bound(const struct session *s)
 
     log_info(LOG_IM, s->id, "session.bound", F_STR("jid", s->full_jid), F_CSTR("tls", tls != NULL ? tls : "none"),
              F_CSTR("mech", s->mechanism), F_ADDR("peer", conn_peek_peer(s->conn)),
-             F_U64("ms", worker_now_ms(s->worker) - s->sasl_ms));
+             F_U64("ms", (uint32_t)worker_now_ms(s->worker) - s->sasl_ms));
 }
 
 /* The one that has the resource already. */

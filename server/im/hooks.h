@@ -26,8 +26,9 @@ enum hook_point {
     HOOK_STANZA_RECEIVED,
     /* e->session, e->count: so many stanzas were queued for the client. */
     HOOK_STANZA_SENT,
-    /* e->session: every second while a message waits for the client's acknowledgement that was sent a second ago. */
-    HOOK_ACKNOWLEDGEMENT_LATE,
+    /* e->session: a message was sent that waits for the client's acknowledgement; and every second while one does that
+     * was sent a second ago. */
+    HOOK_ACKNOWLEDGEMENT_WANTED,
     /* e->session, e->account, e->stanza: the same, `from` stamped, `to` prepared, all in order. Only while the account
      * is guarded (account.is_guarded). STOP: taken care of. */
     HOOK_STANZA_FROM_CLIENT,
@@ -69,6 +70,11 @@ enum hook_point {
     HOOK_FLUSH_CLIENT,
     /* e->session: its connection was lost; it may be resumed. */
     HOOK_SESSION_HIBERNATING,
+    /* e->session, e->record: the server stops, and the session goes on after the next start: what a module wants to
+     * know of it then is written there, under the module's name (common/fields.h). And then: e->saved is what was
+     * written. Every module is called, on or off. */
+    HOOK_SESSION_SAVE,
+    HOOK_SESSION_RESTORE,
     /* e->session: it was resumed; <resumed/> and what had not arrived are queued. */
     HOOK_SESSION_RESUMED,
     /* e->session, e->out: write what may be asked for with the login (XEP-0388), inside <inline/>. */
@@ -131,6 +137,8 @@ struct hook_event {
     const struct storage_rows *rows;
     const struct node_change *change;
     const struct config_host *host;
+    struct buf *record;
+    struct str saved;
     unsigned count;
     struct stanza *replacement; /* private: of `stanza`, owned */
 };

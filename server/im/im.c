@@ -11,8 +11,10 @@
 #include "server/im/presence.h"
 #include "server/im/receipt.h"
 #include "server/im/replay.h"
+#include "server/im/resume.h"
 #include "server/im/router.h"
 #include "server/im/shard.h"
+#include "server/im/unacked.h"
 #include "server/stream/sasl2.h"
 #include "server/stream/sasl_cache.h"
 #include "server/stream/stream.h"
@@ -105,12 +107,17 @@ static void on_authenticated(struct session *s)
         sasl2_refuse(s, "temporary-auth-failure");
 }
 
-static void on_sent(struct session *s, unsigned n)
+/* A session that can be resumed keeps it also when its connection broke a moment ago. */
+static bool on_sent(struct session *s, struct str xml, bool is_queued)
 {
-    struct hook_event e = {.worker = s->worker, .session = s, .count = n};
+    struct hook_event e = {.worker = s->worker, .session = s, .count = 1};
 
-    if (hooks_wanted(HOOK_STANZA_SENT) && s->client_acks)
+    if (!is_queued && !s->sm->may_resume)
+        return false;
+    sm_sent(s, xml);
+    if (is_queued && hooks_wanted(HOOK_STANZA_SENT))
         (void)hooks_run(HOOK_STANZA_SENT, session_host(s), &e);
+    return true;
 }
 
 /* First out of every table, so that what is undone now does not find it; then what it still owes, then those who saw
@@ -123,11 +130,16 @@ static void on_closing(struct session *s, bool is_clean)
     if (!session_is_connected(s))
         return;
     (void)hooks_run(HOOK_SESSION_CLOSING, session_host(s), &e);
+    resume_remember(s);
     receipts_stop(s);
-    presence_end(s);
+    if (s->sm != NULL && s->sm->is_saved)
+        presence_forget(s);
+    else
+        presence_end(s);
     bind_undo(s);
     replay_stop(s);
     ledger_end(s, is_clean);
+    resume_end(s);
     replay_hand_on(a);
     s->account = NULL;
     account_unpin(a);
@@ -142,6 +154,7 @@ static const struct stream_upper upper = {
     .write_inline_features = write_inline_features,
     .on_authenticated = on_authenticated,
     .on_sent = on_sent,
+    .on_lost = resume_hibernate,
     .on_closing = on_closing,
 };
 
@@ -179,8 +192,13 @@ static void visit_conn(struct conn *c, void *arg)
 void im_for_each_session(struct worker *w, void (*fn)(struct session *s, void *arg), void *arg)
 {
     struct visit v = {fn, arg};
+    struct session *s;
 
     conn_for_each(w, visit_conn, &v);
+    for (size_t cursor = 0; (s = hash_table_next(&shard_of(w)->sessions, &cursor)) != NULL;) {
+        if (session_is_hibernating(s))
+            fn(s, arg);
+    }
 }
 
 static void apply_config(struct session *s, void *arg)
@@ -202,7 +220,8 @@ static void on_config(struct worker *w, const struct config *old)
 static void say_goodbye(struct session *s, void *arg)
 {
     (void)arg;
-    session_close(s, STREAM_ERR_SYSTEM_SHUTDOWN, NULL);
+    if (!session_is_hibernating(s) && (s->state != STREAM_BOUND || !resume_hibernate(s)))
+        session_close(s, STREAM_ERR_SYSTEM_SHUTDOWN, NULL);
 }
 
 static void on_drain(struct worker *w)

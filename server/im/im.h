@@ -7,7 +7,8 @@
 /* [start] For server->events. Also tells stream/ what lies above it. */
 const struct worker_events *im_start(void);
 
-/* [worker] Calls fn for every client connection of the worker, connected sessions and those still logging in. */
+/* [worker] Calls fn for every session of the worker: connected ones, also those whose client is away, and those still
+ * logging in. fn may close the one it is given. */
 struct session;
 void im_for_each_session(struct worker *w, void (*fn)(struct session *s, void *arg), void *arg);
 

@@ -10,17 +10,17 @@
 #include "server/im/offline.h"
 #include "server/im/receipt.h"
 #include "server/im/shard.h"
+#include "server/im/unacked.h"
 
 enum {
     OWED_AFTER_MS = 1000,   /* a client with stream management gets so long to acknowledge */
-    OVERDUE_MS = 5000,      /* and, with more than limits.sm_unacked open, no longer than this */
     TCP_LOOK_ENTRIES = 256, /* after so many new ones the TCP is asked between the seconds, too */
     ENTRY_BYTES = 128,      /* what an entry costs beside its stanza, for limits.out_queue_bytes */
 };
 
 struct entry {
     struct debt *debt; /* held */
-    uint32_t seq;      /* s->sent_count with it, if the client acknowledges */
+    uint32_t seq;      /* s->sm->sent with it, if the client acknowledges */
     uint32_t cost;     /* in ledger.bytes */
 };
 
@@ -86,7 +86,7 @@ static void add_bytes(struct session *s, size_t cost)
 {
     s->ledger->bytes += cost;
     if (s->ledger->bytes > s->worker->config->limits.out_queue_bytes)
-        conn_cut(s->conn);
+        session_give_up(s);
 }
 
 /* ---- entries ---- */
@@ -112,13 +112,16 @@ static void look_at_tcp(struct session *s);
 static void add_entry(struct session *s, struct debt *own_debt)
 {
     struct ledger *l = ledger_of(s);
-    uint32_t cost = ENTRY_BYTES;
+    struct entry e = {.debt = own_debt};
 
-    if (own_debt->st != NULL)
-        cost += (uint32_t)own_debt->st->root->outer.len;
+    /* Of a client that acknowledges, the bound is that of its queue (im/unacked.h). */
+    if (s->sm != NULL)
+        e.seq = s->sm->sent;
+    else
+        e.cost = ENTRY_BYTES + (own_debt->st != NULL ? (uint32_t)own_debt->st->root->outer.len : 0);
     make_room(l);
-    l->entries[l->end++] = (struct entry){.debt = own_debt, .seq = s->sent_count, .cost = cost};
-    add_bytes(s, cost);
+    l->entries[l->end++] = e;
+    add_bytes(s, e.cost);
     if (!s->client_acks && (l->end - l->first) % TCP_LOOK_ENTRIES == 0)
         look_at_tcp(s);
 }
@@ -184,6 +187,26 @@ static void hold(struct session *s, struct stanza *st, struct str to, struct deb
     add_bytes(s, held_bytes(h));
 }
 
+static void run_hook(struct session *s, enum hook_point point, struct stanza *st)
+{
+    struct hook_event e = {.worker = s->worker, .session = s, .account = s->account, .stanza = st};
+
+    (void)hooks_run(point, session_host(s), &e);
+}
+
+static void want_acknowledgement(struct session *s)
+{
+    run_hook(s, HOOK_ACKNOWLEDGEMENT_WANTED, NULL);
+}
+
+/* Nobody knows when the client comes back: whether its sender waits or not, the message is not kept in memory alone. */
+static void wait_for_client(struct session *s, struct debt *d, struct stanza *st)
+{
+    if (keeps_offline(s))
+        debt_store(d);
+    run_hook(s, HOOK_MESSAGE_AWAITS, st);
+}
+
 static bool deliver_now(struct session *s, struct stanza *st, struct str to, struct debt **debt)
 {
     if (!session_send(s, st, to))
@@ -194,17 +217,26 @@ static bool deliver_now(struct session *s, struct stanza *st, struct str to, str
     struct debt *d = *debt != NULL ? debt_hold(*debt) : debt_new(s->account, st);
 
     *debt = d;
-    if (!s->client_acks)
-        debt_store(d);
     add_entry(s, d);
+    if (session_is_hibernating(s))
+        wait_for_client(s, d, st);
+    else if (s->client_acks)
+        want_acknowledgement(s);
+    else
+        debt_store(d);
     return true;
 }
 
 bool ledger_deliver(struct session *s, struct stanza *st, struct str to, struct debt **debt)
 {
+    if (s->sm != NULL && s->sm->has_replay_left) {
+        if (delivery_is_storable(st))
+            run_hook(s, HOOK_MESSAGE_AWAITS, st);
+        return false; /* its place is behind what is in offline storage */
+    }
     if (s->replay == NULL)
         return deliver_now(s, st, to, debt);
-    if (s->state == STREAM_CLOSED)
+    if (s->state == STREAM_CLOSED || s->is_given_up)
         return false;
     hold(s, st, to, debt);
     return true;
@@ -215,6 +247,8 @@ bool ledger_deliver_stored(struct session *s, uint64_t id, struct str record)
     if (!session_send_raw(s, record, 1))
         return false;
     add_entry(s, debt_of_stored(s->account, id, (uint32_t)record.len));
+    if (s->client_acks)
+        want_acknowledgement(s);
     return true;
 }
 
@@ -258,7 +292,7 @@ void ledger_on_ack(struct session *s)
 
     if (l == NULL)
         return;
-    while (l->first + n < l->end && is_up_to(l->entries[l->first + n].seq, s->acked_count))
+    while (l->first + n < l->end && is_up_to(l->entries[l->first + n].seq, s->sm->acked))
         n++;
     pay_first(l, n);
     drop_ledger_if_empty(s);
@@ -293,8 +327,10 @@ static void owe_what_waits(struct session *s)
     for (size_t i = l->first; i < l->end; i++) {
         struct debt *d = l->entries[i].debt;
 
-        if (d->st != NULL && d->state == DEBT_OPEN && receipt_is_awaited(d->st) &&
-            (!s->client_acks || now - d->since_ms >= OWED_AFTER_MS))
+        if (d->st == NULL || d->state != DEBT_OPEN)
+            continue;
+        if (session_is_hibernating(s) ||
+            (receipt_is_awaited(d->st) && (!s->client_acks || now - d->since_ms >= OWED_AFTER_MS)))
             debt_store(d);
     }
 }
@@ -303,25 +339,16 @@ static void owe_what_waits(struct session *s)
 static void remind_if_late(struct session *s)
 {
     const struct ledger *l = s->ledger;
-    struct hook_event e = {.worker = s->worker, .session = s};
 
     if (l->first < l->end && worker_now_ms(s->worker) - l->entries[l->first].debt->since_ms >= OWED_AFTER_MS)
-        (void)hooks_run(HOOK_ACKNOWLEDGEMENT_LATE, session_host(s), &e);
-}
-
-static bool is_overdue(const struct session *s)
-{
-    const struct ledger *l = s->ledger;
-
-    return l->end - l->first > s->worker->config->limits.sm_unacked &&
-           worker_now_ms(s->worker) - l->entries[l->first].debt->since_ms >= OVERDUE_MS;
+        want_acknowledgement(s);
 }
 
 static struct session *find_overdue(const struct shard *shard)
 {
     struct session *s = shard->ticking;
 
-    while (s != NULL && !is_overdue(s))
+    while (s != NULL && !(s->sm != NULL && s->conn != NULL && sm_is_overdue(s)))
         s = s->next_tick;
     return s;
 }
@@ -333,14 +360,71 @@ void ledger_on_second(struct worker *w)
     for (struct session *s = shard->ticking, *next; s != NULL; s = next) {
         next = s->next_tick;
         owe_what_waits(s);
-        if (s->client_acks)
-            remind_if_late(s);
-        else
+        if (!s->client_acks)
             look_at_tcp(s);
+        else if (s->conn != NULL)
+            remind_if_late(s);
         drop_ledger_if_empty(s);
     }
     for (struct session *s; (s = find_overdue(shard)) != NULL;)
-        session_close(s, STREAM_ERR_RESOURCE_CONSTRAINT, "too many messages are not acknowledged");
+        session_close(s, STREAM_ERR_RESOURCE_CONSTRAINT, "too many stanzas are not acknowledged");
+}
+
+/* ---- while the client is away ---- */
+
+static void drop_held(struct ledger *l)
+{
+    for (size_t i = 0; i < l->n_held; i++) {
+        l->bytes -= held_bytes(&l->held[i]);
+        debt_drop(&l->held[i].debt);
+        stanza_unref(&l->held[i].st);
+        free(l->held[i].to);
+    }
+    l->n_held = 0;
+}
+
+void ledger_hibernate(struct session *s)
+{
+    if (s->ledger == NULL)
+        return;
+    drop_held(s->ledger);
+    owe_what_waits(s);
+    drop_ledger_if_empty(s);
+}
+
+bool ledger_is_settled(const struct session *s)
+{
+    const struct ledger *l = s->ledger;
+
+    for (size_t i = l != NULL ? l->first : 0; l != NULL && i < l->end; i++) {
+        if (l->entries[i].debt->state != DEBT_STORED && !l->entries[i].debt->is_paid)
+            return false;
+    }
+    return true;
+}
+
+bool ledger_next_owed(const struct session *s, size_t *cursor, struct ledger_owed *ret)
+{
+    const struct ledger *l = s->ledger;
+
+    for (; l != NULL && l->first + *cursor < l->end; (*cursor)++) {
+        const struct entry *e = &l->entries[l->first + *cursor];
+
+        if (e->debt->state != DEBT_STORED || e->debt->is_paid)
+            continue;
+        *ret = (struct ledger_owed){.seq = e->seq, .id = e->debt->id, .bytes = e->debt->bytes};
+        (*cursor)++;
+        return true;
+    }
+    return false;
+}
+
+void ledger_restore(struct session *s, const struct ledger_owed *owed)
+{
+    struct ledger *l = ledger_of(s);
+
+    make_room(l);
+    l->entries[l->end++] = (struct entry){.debt = debt_of_stored(s->account, owed->id, owed->bytes), .seq = owed->seq};
 }
 
 /* ---- the end ---- */
@@ -357,10 +441,6 @@ void ledger_end(struct session *s, bool is_clean)
         pay_first(l, l->end - l->first);
     for (; l->first < l->end; l->first++)
         debt_drop(&l->entries[l->first].debt);
-    for (size_t i = 0; i < l->n_held; i++) {
-        debt_drop(&l->held[i].debt);
-        stanza_unref(&l->held[i].st);
-        free(l->held[i].to);
-    }
+    drop_held(l);
     drop_ledger(s);
 }

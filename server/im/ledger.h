@@ -31,10 +31,25 @@ size_t ledger_unpaid(const struct session *s);
 /* All offline messages have been handed out: those that waited follow. */
 void ledger_replay_done(struct session *s);
 
-/* The client has all stanzas up to s->acked_count. */
+/* The client has all stanzas up to s->sm->acked. */
 void ledger_on_ack(struct session *s);
 /* Every second, for each session that has one. */
 void ledger_on_second(struct worker *w);
+/* The client is away: what was sent is owed at once; what waited behind offline messages goes there, too. */
+void ledger_hibernate(struct session *s);
+
+/* For im/saved.h: nothing that it holds depends on this process any more. */
+bool ledger_is_settled(const struct session *s);
+/* An entry that is in offline storage: the number of the stanza, and the record. */
+struct ledger_owed {
+    uint32_t seq;
+    uint32_t bytes;
+    uint64_t id;
+};
+/* The oldest first: start with *cursor = 0. */
+bool ledger_next_owed(const struct session *s, size_t *cursor, struct ledger_owed *ret);
+void ledger_restore(struct session *s, const struct ledger_owed *owed);
+
 /* The session ends; it is in no table any more. `is_clean`: the client closed its stream, so it has read all that was
  * written. */
 void ledger_end(struct session *s, bool is_clean);

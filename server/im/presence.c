@@ -267,6 +267,21 @@ bool presence_directed(struct session *s, const struct stanza *st)
     return false;
 }
 
+static void forget_all_directed(struct session *s)
+{
+    struct directed *d;
+
+    if (s->directed == NULL)
+        return;
+    for (size_t cursor = 0; (d = hash_table_next(s->directed, &cursor)) != NULL;) {
+        free(d->jid);
+        free(d);
+    }
+    hash_table_deinit(s->directed);
+    free(s->directed);
+    s->directed = NULL;
+}
+
 static void send_unavailable(const struct session *s, struct str to)
 {
     struct stanza *st = make_presence(s->full_jid, to, "unavailable", str_make(NULL, 0), str_make(NULL, 0));
@@ -302,13 +317,13 @@ static void send_to_directed(struct session *s, struct stanza *st)
 
         router_route_to(s->worker, st, &to);
     }
-    for (size_t cursor = 0; (d = hash_table_next(s->directed, &cursor)) != NULL;) {
-        free(d->jid);
-        free(d);
-    }
-    hash_table_deinit(s->directed);
-    free(s->directed);
-    s->directed = NULL;
+    forget_all_directed(s);
+}
+
+void presence_forget(struct session *s)
+{
+    forget_all_directed(s);
+    forget_presence(s);
 }
 
 /* ---- unavailable ---- */

@@ -11,6 +11,8 @@
 void presence_from_client(struct session *s, struct stanza *st);
 /* One with `to`, before it is routed: keeps the set of those who were told. False: too many; refused, do not route. */
 bool presence_directed(struct session *s, const struct stanza *st);
+/* The session goes on elsewhere: nobody is told. */
+void presence_forget(struct session *s);
 /* The session ends: unavailable to everybody who was told of it. */
 void presence_end(struct session *s);
 

@@ -1,10 +1,12 @@
 #include "server/im/receipt.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "common/mem.h"
 #include "server/im/batch.h"
 #include "server/im/shard.h"
+#include "server/im/unacked.h"
 
 struct receipts {
     struct session *session;
@@ -22,26 +24,27 @@ static struct str key_of(const struct session *s)
     return str_make((const char *)&s->id, sizeof(s->id));
 }
 
-void receipts_start(struct session *s, void (*on_progress)(struct session *s))
+void receipts_start(struct session *s, uint32_t h, void (*on_progress)(struct session *s))
 {
     struct receipts *r = mem_zalloc(sizeof(*r));
 
-    assert(s->receipts == NULL);
+    assert(s->sm != NULL && s->sm->receipts == NULL);
     r->session = s;
     r->on_progress = on_progress;
-    s->receipts = r;
+    r->received = r->settled = r->asked = h;
+    s->sm->receipts = r;
     (void)hash_table_put(&shard_of(s->worker)->by_id, key_of(s), r);
 }
 
 void receipts_stop(struct session *s)
 {
-    if (s->receipts == NULL)
+    if (s->sm == NULL || s->sm->receipts == NULL)
         return;
     (void)hash_table_remove(&shard_of(s->worker)->by_id, key_of(s));
-    if (s->receipts->is_paused)
+    if (s->sm->receipts->is_paused)
         session_resume(s);
-    free(s->receipts);
-    s->receipts = NULL;
+    free(s->sm->receipts);
+    s->sm->receipts = NULL;
 }
 
 static void on_settled(const struct stanza *st)
@@ -59,10 +62,11 @@ static void on_settled(const struct stanza *st)
 
 void receipt_expect(struct session *s, struct stanza *st)
 {
-    struct receipts *r = s->receipts;
+    struct receipts *r;
 
-    if (r == NULL)
+    if (s->sm == NULL)
         return;
+    r = s->sm->receipts;
     st->origin_session = s->id;
     st->origin_worker = s->worker->index;
     st->origin_seq = ++r->received;
@@ -75,10 +79,30 @@ void receipt_expect(struct session *s, struct stanza *st)
 
 uint32_t receipts_h(struct session *s)
 {
-    struct receipts *r = s->receipts;
+    struct receipts *r = s->sm->receipts;
 
     r->asked = r->received;
     r->was_short = r->settled != r->received;
+    return r->settled;
+}
+
+bool receipts_are_complete(const struct session *s)
+{
+    return s->sm->receipts->settled == s->sm->receipts->received;
+}
+
+/* Those that are not settled yet will be all the same; but their numbers are those of what comes now. */
+uint32_t receipts_rewind(struct session *s)
+{
+    struct receipts *r = s->sm->receipts;
+
+    memset(r->done, 0, sizeof(r->done));
+    r->received = r->asked = r->settled;
+    r->was_short = false;
+    if (r->is_paused) {
+        r->is_paused = false;
+        session_resume(s);
+    }
     return r->settled;
 }
 
@@ -113,6 +137,8 @@ void receipt_mark(struct shard *shard, uint64_t session, uint32_t seq)
 
     if (r == NULL)
         return; /* gone, and nobody is left to be told */
+    if (seq - r->settled - 1 >= r->received - r->settled)
+        return; /* from before receipts_rewind() */
     r->done[seq % RECEIPT_WINDOW / 64] |= (uint64_t)1 << (seq % 64);
     advance(r);
 }

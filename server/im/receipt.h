@@ -13,14 +13,18 @@ struct shard;
 
 enum { RECEIPT_WINDOW = 1024 };
 
-/* From now on the session counts, beginning at 0. When receipts_h() told the client less than it had sent until then,
- * `on_progress` is called once all of that is safe. */
-void receipts_start(struct session *s, void (*on_progress)(struct session *s));
+/* From now on the session, which has its `sm`, counts, beginning behind `h`: 0, or where it was before a restart. When
+ * receipts_h() told the client less than it had sent until then, `on_progress` is called once all of that is safe. */
+void receipts_start(struct session *s, uint32_t h, void (*on_progress)(struct session *s));
 void receipts_stop(struct session *s);
 /* [maker] Gives the stanza its number. Nothing happens on a session that does not count. */
 void receipt_expect(struct session *s, struct stanza *st);
 /* The number to tell the client. */
 uint32_t receipts_h(struct session *s);
+/* Is all that came from it safe? */
+bool receipts_are_complete(const struct session *s);
+/* The client comes back and sends again whatever lies behind the number returned, under the same numbers. */
+uint32_t receipts_rewind(struct session *s);
 /* Does anybody wait to hear that it is safe? */
 static inline bool receipt_is_awaited(const struct stanza *st)
 {

@@ -5,6 +5,7 @@
 #include "server/im/ledger.h"
 #include "server/im/offline.h"
 #include "server/im/shard.h"
+#include "server/im/unacked.h"
 #include "server/storage/storage.h"
 
 enum {
@@ -12,7 +13,7 @@ enum {
     OUT_BYTES_MAX = 256 * 1024, /* while more than this waits to be written, or */
     UNPAID_MAX = 200,           /* a client that acknowledges has not acknowledged so many messages, the rest waits, */
     LOOK_AGAIN_MS = 100,
-    LOOKS_MAX = 50, /* for acknowledgements no longer than this; then limits.sm_unacked has the say */
+    LOOKS_MAX = 50, /* for acknowledgements no longer than this; then sm.queue_stanzas has the say */
 };
 
 struct replay {
@@ -46,7 +47,7 @@ static void finish(struct replay *r)
 
 static bool can_take(const struct session *s)
 {
-    return session_is_available(s) && s->priority >= 0;
+    return session_is_available(s) && s->priority >= 0 && !session_is_hibernating(s);
 }
 
 static bool is_congested(struct replay *r)
@@ -169,6 +170,8 @@ void replay_start(struct session *s)
     struct account *a = s->account;
     struct replay *r;
 
+    if (session_is_hibernating(s) && a->offline_count > ledger_unpaid(s))
+        s->sm->has_replay_left = true;
     if (s->replay != NULL || a->offline_count == 0 || !can_take(s))
         return;
     r = mem_zalloc(sizeof(*r));
@@ -190,19 +193,29 @@ void replay_stop(struct session *s)
         replay_free(r);
 }
 
+/* One whose client is there, if there is one. */
+static struct session *find_taker(const struct account *a, int top)
+{
+    struct session *taker = NULL;
+
+    for (struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
+        if (session_is_available(s) && s->priority == top && (taker == NULL || session_is_hibernating(taker)))
+            taker = s;
+    }
+    return taker;
+}
+
 void replay_hand_on(struct account *a)
 {
     int top = account_top_priority(a);
+    struct session *taker;
 
     a->hand_ons++;
     if (top < 0 || a->offline_count == 0)
         return;
-    for (struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
-        if (session_is_available(s) && s->priority == top) {
-            replay_start(s);
-            return;
-        }
-    }
+    taker = find_taker(a, top);
+    if (taker != NULL)
+        replay_start(taker);
 }
 
 void replay_note_removal(struct account *a, uint64_t id)

@@ -10,7 +10,8 @@
 #include "server/im/account.h"
 
 /* The session has become able to take messages to the bare JID. Nothing happens if nothing is stored, or if it is being
- * served already. */
+ * served already. A hibernating one is served when its client is back; until then it takes nothing that would overtake
+ * what is stored. */
 void replay_start(struct session *s);
 /* The session ends. */
 void replay_stop(struct session *s);

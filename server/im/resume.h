@@ -4,23 +4,42 @@
  * *hibernates*: it stays in every table, its presence stays, what comes for it goes into the queue of what was not
  * acknowledged (im/unacked.h), and messages are owed (im/ledger.h) at once. It ends when its time is over, or when more
  * is waiting than the queue may hold. The client comes back on another connection, logs in to the same account, names
- * the session, and goes on as if nothing had happened. All: [worker], the account's home, unless said otherwise. */
+ * the session, and goes on as if nothing had happened. All: [worker], the account's home. */
 #ifndef LINNET_SERVER_IM_RESUME_H
 #define LINNET_SERVER_IM_RESUME_H
 
 #include "common/buf.h"
 #include "common/xmpp/xml.h"
-#include "server/stream/session.h"
+#include "server/im/account.h"
+
+struct resume_gone;
+
+/* A session that counts may be resumed from now on, for so many seconds, if the configuration allows: what is returned.
+ * 0: it may not. Its name is s->sm->id. */
+uint32_t resume_offer(struct session *s, uint64_t wanted_s);
+
+/* The connection of a bound session is of no more use: it is closed, without a closing tag. False: the session cannot
+ * be resumed, and nothing was done. */
+bool resume_hibernate(struct session *s);
+/* A new session of the account needs a place: ends the one whose client has been away for the longest. False: all are
+ * there. */
+bool resume_make_room(struct account *a);
 
 /* The session that `s` - authenticated, not bound, at its account's home - may continue, as <resume/> says: another one
  * of the same account. Then <resumed/> is appended to *ret_answer, and resume_adopt() must follow in the same turn.
  * NULL: <failed/> was appended, and `s` may go on and bind; or, when the count is a lie, nothing was: `s` was closed
  * with a stream error. */
 struct session *resume_find(struct session *s, const struct xml_element *resume, struct buf *ret_answer);
-
 /* Moves the connection of `own_s`, which ends, to `old`, whose former connection is closed if there still is one.
  * Writes `answer` (<resumed/>, or what it was wrapped in), and then what the client has not got. `old` continues the
  * stream of `own_s`: no header, no features. */
 void resume_adopt(struct session *old, struct session *own_s, struct str answer);
+
+/* Closes `s`: `h` is more than was sent to `counted` (section 4), which may be `s` itself. */
+void resume_refuse_count(struct session *s, const struct session *counted, uint64_t h);
+
+/* For im.c: the session ends. First, while its count is there; then, when it is in no table any more. */
+void resume_remember(struct session *s);
+void resume_end(struct session *s);
 
 #endif

@@ -29,5 +29,6 @@ void shard_free(struct shard **own_s)
     hash_table_deinit(&s->accounts);
     hash_table_deinit(&s->asks);
     batch_links_deinit(&s->links);
+    free(s->gone);
     free(s);
 }

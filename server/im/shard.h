@@ -23,6 +23,8 @@ struct shard {
     struct hash_table asks;   /* questions without an answer yet (im/iq_ask.h), by their id */
     uint32_t deliveries;      /* counts the messages that were delivered to accounts here */
     uint32_t delivery;        /* the one that HOOK_MESSAGE_DELIVERED is called for */
+    struct resume_gone *gone; /* sessions that ended, for im/resume.c; a ring; NULL: none */
+    size_t n_gone;            /* so many were ever put into it */
     struct batch_links links;
     size_t storage_pending; /* bytes that wait for storage */
 };

@@ -49,7 +49,7 @@ bool sasl_begin(struct session *s, const struct sasl_profile *profile, struct st
         return false;
     }
     s->state = profile->during;
-    s->sasl_ms = worker_now_ms(s->worker);
+    s->sasl_ms = (uint32_t)worker_now_ms(s->worker);
     if (m->take == sasl_take_scram)
         s->sasl->scram = scram_new(m->hash, m->is_plus, s->offered_plus, random_hex(nonce, SCRAM_NONCE_BYTES));
     return true;
@@ -137,7 +137,7 @@ static void succeed(struct session *s)
     s->mechanism = x->mechanism->name;
     counter_add(&s->worker->counters.logins, 1);
     log_debug(LOG_SASL, s->id, "sasl.done", F_STR("jid", x->jid.full), F_CSTR("mech", x->mechanism->name),
-              F_U64("ms", worker_now_ms(s->worker) - s->sasl_ms));
+              F_U64("ms", (uint32_t)worker_now_ms(s->worker) - s->sasl_ms));
     x->profile->success(s);
 }
 

@@ -35,7 +35,7 @@ struct session *session_new(struct conn *own_conn, struct worker *w)
 
     s->conn = own_conn;
     s->worker = w;
-    s->id = conn_id(own_conn);
+    s->id = own_conn != NULL ? conn_id(own_conn) : 0;
     s->notopen = true;
     s->type = SESSION_C2S_UNAUTHED;
     s->state = STREAM_WAIT_HEADER;
@@ -56,10 +56,10 @@ void session_unref(struct session **own_s)
     *own_s = NULL;
     if (s == NULL || --s->refs > 0)
         return;
-    assert(s->type == SESSION_DESTROYED && s->conn == NULL && s->account == NULL);
+    assert(s->type == SESSION_DESTROYED && s->conn == NULL && s->account == NULL && s->sm == NULL);
     xml_reader_deinit(&s->reader);
     free(s->names);
-    free((void *)(uintptr_t)s->lang.p);
+    free(s->lang);
     free(s->header_from);
     free(s->data);
     free(s);
@@ -104,20 +104,24 @@ const struct config_host *session_host(const struct session *s)
 
 /* ---- sending ---- */
 
+/* While the client is away it goes to the stanzas that wait for it. */
 static bool can_send(const struct session *s)
 {
-    return s->conn != NULL && s->state != STREAM_CLOSED;
+    if (s->is_given_up)
+        return false;
+    return s->conn != NULL ? s->state != STREAM_CLOSED : session_is_hibernating(s);
 }
 
-static bool sent(struct session *s, unsigned n_stanzas)
+/* What lies behind `before` was written. */
+static bool sent(struct session *s, const struct buf *out, size_t before, unsigned n_stanzas)
 {
-    bool is_queued = conn_sent(s->conn);
+    struct str xml = str_make(out->p + before, out->len - before);
+    bool is_queued = s->conn != NULL && conn_sent(s->conn);
 
-    if (n_stanzas > 0) {
-        counter_add(&s->worker->counters.stanzas_out, n_stanzas);
-        if (is_queued)
-            stream_upper->on_sent(s, n_stanzas);
-    }
+    assert(n_stanzas <= 1);
+    counter_add(&s->worker->counters.stanzas_out, n_stanzas);
+    if (n_stanzas > 0 && s->sm != NULL)
+        return stream_upper->on_sent(s, xml, is_queued);
     return is_queued;
 }
 
@@ -128,22 +132,38 @@ bool session_send(struct session *s, const struct stanza *st, struct str to)
 
 bool session_send_with(struct session *s, const struct stanza *st, struct str to, struct str extra)
 {
+    struct buf apart = {0}, *out;
+    bool is_sent;
+
     if (!can_send(s))
         return false;
     if (s->is_inactive && stream_upper->on_sending(s, st, to))
         return true;
-    stanza_write_with(conn_out(s->conn), st, to, extra);
-    return sent(s, 1);
+    out = s->conn != NULL ? conn_out(s->conn) : &apart;
+    size_t before = out->len;
+
+    stanza_write_with(out, st, to, extra);
+    is_sent = sent(s, out, before, 1);
+    buf_deinit(&apart);
+    return is_sent;
 }
 
 bool session_send_raw(struct session *s, struct str xml, unsigned n_stanzas)
 {
+    struct buf apart = {0}, *out;
+    bool is_sent;
+
     if (!can_send(s))
         return false;
     if (s->is_inactive && n_stanzas > 0)
         (void)stream_upper->on_sending(s, NULL, STR(""));
-    buf_append_str(conn_out(s->conn), xml);
-    return sent(s, n_stanzas);
+    out = s->conn != NULL ? conn_out(s->conn) : &apart;
+    size_t before = out->len;
+
+    buf_append_str(out, xml);
+    is_sent = sent(s, out, before, n_stanzas);
+    buf_deinit(&apart);
+    return is_sent;
 }
 
 /* ---- ending ---- */
@@ -184,10 +204,23 @@ void session_close_with(struct session *s, enum stream_err err, const char *text
     session_unref(&s);
 }
 
+void session_give_up(struct session *s)
+{
+    if (s->is_given_up || s->state == STREAM_CLOSED)
+        return;
+    s->is_given_up = true;
+    if (s->conn != NULL)
+        conn_cut(s->conn);
+    else
+        wheel_set(&s->worker->wheel, &s->timer, 0);
+}
+
 /* ---- how it is secured ---- */
 
 const char *session_tls_name(const struct session *s)
 {
+    if (s->conn == NULL)
+        return NULL;
     const struct conn_proxy_tls *proxied = conn_peek_proxy_tls(s->conn);
     const struct tls *tls = conn_peek_tls(s->conn);
 
@@ -198,6 +231,8 @@ const char *session_tls_name(const struct session *s)
 
 const char *session_cipher_name(const struct session *s)
 {
+    if (s->conn == NULL)
+        return NULL;
     const struct conn_proxy_tls *proxied = conn_peek_proxy_tls(s->conn);
     const struct tls *tls = conn_peek_tls(s->conn);
 

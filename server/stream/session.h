@@ -7,6 +7,9 @@
  * Three predicates say what a session may be given: *connected* (bound: addressed by its full JID), *available* (has
  * sent presence: gets presence, and messages to the bare JID), *interested* (has asked for the roster: gets pushes).
  *
+ * A session whose client may resume it (im/resume.h) can outlive its connection: it *hibernates*, bound, with `conn`
+ * NULL, until the client comes back or its time is over.
+ *
  * Call-backs of asynchronous work hold a reference and ask session_is_alive() before they go on. All functions:
  * [worker]. */
 #ifndef LINNET_SERVER_STREAM_SESSION_H
@@ -24,11 +27,11 @@
 struct account;
 struct config_host;
 struct ledger;
-struct receipts;
 struct replay;
 struct roster;
 struct sasl;
 struct session;
+struct sm;
 
 enum session_type {
     SESSION_C2S_UNAUTHED, /* accepted; may negotiate TLS and SASL, nothing else */
@@ -80,68 +83,67 @@ enum stream_state {
 };
 
 struct session {
-    struct conn *conn;      /* set at accept; NULL once the connection has gone, or was given up by session_close() */
-    bool notopen;           /* true from accept, and from every restart, until the stream header came */
+    struct conn *conn;      /* set at accept; NULL once the connection has gone (session_close()), or while it is away:
+                               session_is_hibernating() */
     enum session_type type; /* see above; set at accept, SASL success, end */
-    struct str username;    /* prepared localpart; set at SASL success, never changes */
-    struct str host;        /* prepared domain; set by the first stream header, never changes */
-    struct str resource;    /* prepared; set when bound, never changes */
-    struct str full_jid;    /* set when bound: username@host/resource; key of the shard's table of sessions */
     int8_t priority;        /* of `presence`; 0 while there is none */
-    bool interested;        /* true from the first roster get to the end */
-    bool client_acks;       /* the client tells which stanzas it has (XEP-0198); see sent_count */
-    bool ack_requested;     /* an <r/> is out */
-    bool is_inactive; /* the client said that nobody looks at it (XEP-0352): stream_upper->on_sending() is asked */
-    bool presence_is_stamped; /* `presence` has its delay stamp: it gets it when it is first sent later */
+    bool notopen : 1;       /* true from accept, and from every restart, until the stream header came */
+    bool interested : 1;    /* true from the first roster get to the end */
+    bool client_acks : 1;   /* the client tells which stanzas it has (XEP-0198): `sm` is there */
+    bool is_inactive : 1; /* the client said that nobody looks at it (XEP-0352): stream_upper->on_sending() is asked */
+    bool presence_is_stamped : 1; /* `presence` has its delay stamp: it gets it when it is first sent later */
+    bool is_given_up : 1;         /* session_give_up(): takes nothing more */
+    bool is_secure : 1;           /* the stream's own from here: TLS, ended by us or by a trusted balancer */
+    bool is_pinged : 1;           /* silent for long: an answer is awaited */
+    bool peer_closed : 1;         /* the peer's closing tag came */
+    bool header_sent : 1;
+    bool had_tls_offer : 1;  /* starttls was in the features: the client may send it */
+    bool offered_plus : 1;   /* a -PLUS mechanism was in the features */
+    bool offered_sasl2 : 1;  /* XEP-0388 was */
+    bool offered_tokens : 1; /* XEP-0484 was */
+    uint8_t sasl_failures;
+    struct str username;   /* prepared localpart; set at SASL success, never changes */
+    struct str host;       /* prepared domain; set by the first stream header, never changes */
+    struct str resource;   /* prepared; set when bound, never changes */
+    struct str full_jid;   /* set when bound: username@host/resource; key of the shard's table of sessions */
     char *presence;        /* the last undirected presence, stamped with from and a delay, as XML ended by NUL: parsed,
                               it would take a kilobyte. NULL: not available. Set by presence without type and `to`;
                               reset by unavailable and at the end. Owned */
     struct roster *roster; /* set when bound: that of the account, shared by all its sessions; not owned */
 
     /* ---- what follows is more than the table of docs/architecture.md names ---- */
-    uint64_t id;                     /* of the connection, in logs and for the operator; set at accept */
+    uint64_t id;                     /* of its first connection, in logs and for the operator; set at accept */
     struct worker *worker;           /* changes once, with the move home */
     struct account *account;         /* set when bound (im/account.h), with `roster`; keeps the account loaded */
     struct session *next_of_account; /* the account's list of sessions */
     struct jid jid;                  /* a view of full_jid */
-    struct str lang;                 /* xml:lang of the stream header: default for stanzas; owned */
+    char *lang;                      /* xml:lang of the stream header: default for stanzas; owned; NULL: none */
     struct hash_table *directed; /* bare and full JIDs that were sent directed presence (im/presence.c); NULL: none */
     struct replay *replay;       /* offline messages are being handed out (im/replay.h): later ones wait; NULL: no */
     struct ledger *ledger;       /* messages that are on their way to the client (im/ledger.h); NULL: none */
-    struct receipts *receipts;   /* its own stanzas that are not safe yet (im/receipt.h); NULL: it does not count */
-    uint32_t sent_count;         /* since client_acks: stanzas queued for the client, modulo 2^32 */
-    uint32_t acked_count;        /* of these, the client has */
+    struct sm *sm;               /* both counts of its stanzas (im/unacked.h); NULL: it does not count; owned */
     void **data;                 /* of modules (im/slots.h); owned */
-    uint32_t flags;              /* of modules, likewise */
-    uint32_t given_in;           /* the last delivery that it was given (im/shard.h) */
     int64_t presence_ms;         /* wall clock: when `presence` came */
     struct session *next_tick, **prev_tick; /* sessions with a ledger, looked at every second */
+    uint32_t given_in;                      /* the last delivery that it was given (im/shard.h) */
     uint32_t refs;                          /* private to session.c */
-    uint32_t async_ops;                     /* requests of this client that await storage or the pool */
-    uint32_t pauses;                        /* session_pause() calls not yet resumed */
-    enum stream_state state;                /* the stream's own, as what follows */
+    uint16_t async_ops;                     /* requests of this client that await storage or the pool */
+    uint16_t pauses;                        /* session_pause() calls not yet resumed */
+    uint32_t flags;                         /* of modules (im/slots.h) */
     char *names;                            /* private: memory of username, host, resource, full_jid */
 
     /* ---- the stream's own (stream.c, sasl.c, bind.c) ---- */
     struct xml_reader reader;
-    struct wheel_timer timer; /* unauthenticated; later idle */
+    struct wheel_timer timer; /* unauthenticated; later idle; hibernating: the time it has left */
     struct sasl *sasl;        /* an exchange under way */
     int64_t bound_ms;         /* wall clock */
-    uint64_t sasl_ms;         /* worker clock: when SASL began, for logs */
     const char *mechanism;    /* that it logged in with, a literal */
     char *header_from;        /* before SASL: the bare JID that the stream header named; NULL: none. Owned */
     uint8_t user_agent[16];   /* the client that it is (stream/user_agent.h); zeros: it has not said */
+    uint32_t sasl_ms;         /* worker clock, cut to 32 bits: when SASL began, for logs */
     struct xml_limits limits; /* in force for the reader */
-    uint8_t sasl_failures;
+    enum stream_state state;
     uint8_t bindings; /* channel bindings of the connection (sasl_mechanisms.h), as of the last header */
-    bool is_secure;   /* TLS, ended by us or by a trusted balancer */
-    bool is_pinged;   /* silent for long: an answer is awaited */
-    bool peer_closed; /* the peer's closing tag came */
-    bool header_sent;
-    bool had_tls_offer;  /* starttls was in the features: the client may send it */
-    bool offered_plus;   /* a -PLUS mechanism was in the features */
-    bool offered_sasl2;  /* XEP-0388 was */
-    bool offered_tokens; /* XEP-0484 was */
 };
 
 /* ---- predicates ---- */
@@ -152,6 +154,11 @@ bool session_is_connected(const struct session *s);
 bool session_is_available(const struct session *s);
 /* Has asked for the roster: gets pushes. */
 bool session_is_interested(const struct session *s);
+/* Connected, but its client is away and may come back (im/resume.h): what is sent waits. */
+static inline bool session_is_hibernating(const struct session *s)
+{
+    return s->conn == NULL && s->state == STREAM_BOUND;
+}
 
 /* ---- sending and ending ---- */
 
@@ -161,8 +168,8 @@ bool session_is_interested(const struct session *s);
 bool session_send(struct session *s, const struct stanza *st, struct str to);
 /* The same with content added before the end tag: a delay stamp. */
 bool session_send_with(struct session *s, const struct stanza *st, struct str to, struct str extra);
-/* Queues bytes that are one or more complete stanzas or other first-level elements; `n_stanzas` of them are message,
- * presence or iq, which stream management counts. */
+/* Queues bytes that are one complete stanza (`n_stanzas` 1), which stream management counts, or other first-level
+ * elements (0). */
 bool session_send_raw(struct session *s, struct str xml, unsigned n_stanzas);
 
 /* Ends it: the stream error (unless STREAM_OK), the closing tag, then the connection once all is written. Everything
@@ -172,6 +179,8 @@ bool session_send_raw(struct session *s, struct str xml, unsigned n_stanzas);
 void session_close(struct session *s, enum stream_err err, const char *text);
 /* The same with an application-specific condition inside the error: well-formed XML. */
 void session_close_with(struct session *s, enum stream_err err, const char *text, struct str app_condition);
+/* Ends it soon, and from now on refuses what is sent to it: for who may not destroy it now. */
+void session_give_up(struct session *s);
 
 static inline bool session_is_alive(const struct session *s)
 {
@@ -192,7 +201,7 @@ void session_pause(struct session *s);
 void session_resume(struct session *s);
 
 /* How it is secured, for people: "1.3", by a balancer "proxy/TLSv1.3", else NULL; borrowed while the connection lasts.
- * And by which cipher. */
+ * And by which cipher. NULL also without a connection. */
 const char *session_tls_name(const struct session *s);
 const char *session_cipher_name(const struct session *s);
 
@@ -200,6 +209,7 @@ const char *session_cipher_name(const struct session *s);
 const struct config_host *session_host(const struct session *s);
 
 /* ---- for stream/ only ---- */
+/* `own_conn` may be NULL: then `id` is not set. */
 struct session *session_new(struct conn *own_conn, struct worker *w);
 /* Puts the names together: username at SASL success, resource when bound. */
 void session_set_names(struct session *s, struct str username, struct str host, struct str resource);

@@ -68,7 +68,8 @@ static void on_idle_timer(struct session *s)
     uint64_t silent_ms = conn_silent_ms(s->conn);
 
     if (s->is_pinged && silent_ms >= cfg->limits.ping_timeout_s * 1000) {
-        session_close(s, STREAM_ERR_CONNECTION_TIMEOUT, "no answer to a ping");
+        if (!stream_upper->on_lost(s))
+            session_close(s, STREAM_ERR_CONNECTION_TIMEOUT, "no answer to a ping");
         return;
     }
     if (silent_ms < idle_ms) {
@@ -85,7 +86,9 @@ static void on_session_timer(struct wheel_timer *t)
 {
     struct session *s = container_of(t, struct session, timer);
 
-    if (s->full_jid.len > 0)
+    if (session_is_hibernating(s))
+        session_close(s, STREAM_OK, NULL); /* nobody came back */
+    else if (s->full_jid.len > 0)
         on_idle_timer(s);
     else
         session_close(s, STREAM_ERR_CONNECTION_TIMEOUT, "not logged in within the time allowed");
@@ -264,10 +267,8 @@ static void remember_lang(struct session *s, const struct xml_element *e)
 {
     struct str lang = xml_lang(e);
 
-    free((void *)(uintptr_t)s->lang.p);
-    s->lang = (struct str){NULL, 0};
-    if (lang.len > 0 && lang.len <= 64)
-        s->lang = str_make(str_dup(lang), lang.len);
+    free(s->lang);
+    s->lang = lang.len > 0 && lang.len <= 64 ? str_dup(lang) : NULL;
 }
 
 static enum stream_err open_stream(struct session *s, struct input *in)
@@ -379,7 +380,7 @@ static enum stream_err take_stanza(struct session *s, struct input *in)
 
     in->st = NULL;
     if (st->lang.len == 0)
-        st->lang = arena_copy(st->arena, s->lang);
+        st->lang = arena_copy(st->arena, str_of(s->lang));
     counter_add(&s->worker->counters.stanzas_in, 1);
     stream_upper->on_stanza(s, st);
     return STREAM_OK;
@@ -561,6 +562,17 @@ static void skip_space_before_header(const struct session *s, struct str *in)
         *in = str_make(in->p + 1, in->len - 1);
 }
 
+/* A session that was resumed has taken the connection over: the rest of the input is for that one. */
+static struct session *owner_now(struct session *s, struct conn *c)
+{
+    struct session *owner = conn_owner(c);
+
+    if (owner == NULL || owner == s)
+        return s;
+    session_unref(&s);
+    return session_ref(owner);
+}
+
 static void on_input(struct conn *c, struct str *in)
 {
     struct session *s = session_ref(conn_owner(c));
@@ -572,6 +584,7 @@ static void on_input(struct conn *c, struct str *in)
 
         skip_space_before_header(s, in);
         on_xml_event(s, xml_reader_next(&s->reader, s->worker->scratch, in, &r), &r);
+        s = owner_now(s, c);
     }
     /* What was pipelined in the clear behind <starttls/> is dropped (RFC 6120 section 5.4.3.3). */
     if (s->type == SESSION_DESTROYED || s->state == STREAM_HANDSHAKE)
@@ -609,7 +622,8 @@ static void on_lost(struct conn *c, enum conn_end why)
                  F_U64("limit", s->worker->config->limits.out_queue_bytes));
     else
         log_debug(LOG_NET, s->id, "connection.lost", F_CSTR("why", names[why]));
-    session_close(s, STREAM_OK, NULL);
+    if (s->state != STREAM_BOUND || s->is_given_up || !stream_upper->on_lost(s))
+        session_close(s, STREAM_OK, NULL);
 }
 
 static const struct conn_events conn_events = {
@@ -756,4 +770,61 @@ void stream_bound(struct session *s)
 {
     s->state = STREAM_BOUND;
     wheel_set(&s->worker->wheel, &s->timer, s->worker->config->limits.idle_s * 1000);
+}
+
+/* ---- without a connection, and with another one ---- */
+
+void stream_detach(struct session *s, uint64_t timeout_ms)
+{
+    xml_reader_restart(&s->reader);
+    s->is_pinged = false;
+    conn_close(&s->conn);
+    wheel_set(&s->worker->wheel, &s->timer, timeout_ms);
+}
+
+void stream_take_over(struct session *s, struct session *own_from)
+{
+    assert(s->conn == NULL && own_from->conn != NULL && !session_is_connected(own_from));
+    s->conn = own_from->conn;
+    own_from->conn = NULL;
+    conn_set_owner(s->conn, &conn_events, s);
+    xml_reader_deinit(&s->reader);
+    s->reader = own_from->reader;
+    xml_reader_init(&own_from->reader, &own_from->limits);
+    free(s->lang);
+    s->lang = own_from->lang;
+    own_from->lang = NULL;
+    s->is_secure = own_from->is_secure;
+    s->mechanism = own_from->mechanism;
+    memcpy(s->user_agent, own_from->user_agent, sizeof(s->user_agent));
+    s->bindings = own_from->bindings;
+    s->header_sent = true;
+    s->notopen = false;
+    s->is_pinged = false;
+    stream_apply_config(s);
+    /* Held back is who waits for something: the one that ends does not any more. */
+    if (s->pauses > 0)
+        conn_hold(s->conn, CONN_HOLD_STREAM);
+    else
+        conn_release(s->conn, CONN_HOLD_STREAM);
+    wheel_set(&s->worker->wheel, &s->timer, s->worker->config->limits.idle_s * 1000);
+    wheel_cancel(&own_from->timer);
+    sasl_free(&own_from->sasl);
+    own_from->state = STREAM_CLOSED;
+    own_from->type = SESSION_DESTROYED;
+    session_unref(&own_from);
+}
+
+struct session *stream_restore(struct worker *w)
+{
+    struct session *s = session_new(NULL, w);
+
+    s->id = atomic_fetch_add(&w->server->next_conn_id, 1);
+    s->type = SESSION_C2S;
+    s->state = STREAM_BOUND;
+    s->notopen = false;
+    work_out_limits(s);
+    xml_reader_init(&s->reader, &s->limits);
+    s->timer.fire = on_session_timer;
+    return s;
 }

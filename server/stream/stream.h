@@ -27,8 +27,11 @@ struct stream_upper {
     /* A client was authenticated by XEP-0388, and its session is at home: what it asked for is to be carried out, and
      * sasl2_succeed() or sasl2_refuse() to be called. The session is paused meanwhile. It may have ended on the way. */
     void (*on_authenticated)(struct session *s);
-    /* `n` stanzas were queued for the client. */
-    void (*on_sent)(struct session *s, unsigned n);
+    /* `xml` is a stanza for a client that counts; `is_queued`: the connection is there and takes it. False: it will not
+     * get it. */
+    bool (*on_sent)(struct session *s, struct str xml, bool is_queued);
+    /* The connection of a bound session is of no more use. True: the session goes on without. */
+    bool (*on_lost)(struct session *s);
     /* The session is about to end; everything that depends on it ends now. `is_clean`: the client closed its stream
      * properly. */
     void (*on_closing)(struct session *s, bool is_clean);
@@ -46,6 +49,13 @@ void stream_authenticated(struct session *s, struct str username);
 void stream_authenticated_inline(struct session *s, struct str username);
 /* [worker] The resource is bound; from now on stanzas flow. */
 void stream_bound(struct session *s);
+/* [worker] Closes the connection of a bound session without a word, which stays; after `timeout_ms` it ends. */
+void stream_detach(struct session *s, uint64_t timeout_ms);
+/* [worker] `own_from`, which is not bound, ends; `s`, which has no connection, takes its connection over and continues
+ * its stream. */
+void stream_take_over(struct session *s, struct session *own_from);
+/* [worker] A bound session without a connection, as stream_detach() leaves one; without names. */
+struct session *stream_restore(struct worker *w);
 /* [worker] Limits of a new configuration take effect with the next stanza. */
 void stream_apply_config(struct session *s);
 

@@ -1,5 +1,5 @@
-/* tests/integration/test_sm.c - acknowledgements: XEP-0198 without resumption. What the server has acknowledged can no
- * longer be lost. */
+/* tests/integration/test_sm.c - acknowledgements: XEP-0198 without resumption (test_resumption.c). What the server has
+ * acknowledged can no longer be lost. */
 #include "client.h"
 #include "raw.h"
 
@@ -52,7 +52,7 @@ static void it_is_offered_and_enabled_after_binding_only(void **state)
     raw_free(&r);
 }
 
-static void resumption_is_not_promised_and_a_resume_fails(void **state)
+static void a_session_that_is_not_to_be_resumed_is_not_and_a_resume_fails(void **state)
 {
     struct harness *h = *state;
     struct raw *r = raw_secure(h, NULL);
@@ -61,8 +61,8 @@ static void resumption_is_not_promised_and_a_resume_fails(void **state)
     raw_send(r, "<resume xmlns='" NS_SM "' h='0' previd='some-long-gone-session'/>");
     raw_expect(r, "failed[@xmlns='" NS_SM "']/*");
     raw_bind(r, "one"); /* and one goes on as XEP-0198 section 5 says */
-    raw_send(r, "<enable xmlns='" NS_SM "' resume='true'/>");
-    assert_false(node_matches(raw_expect(r, "enabled"), "enabled[@resume='true']"));
+    raw_send(r, "<enable xmlns='" NS_SM "'/>");
+    raw_expect(r, "enabled[not(@resume)][not(@id)]");
     raw_free(&r);
 }
 
@@ -259,7 +259,7 @@ static void a_client_that_acknowledges_nothing_is_cut_before_it_costs_too_much(v
 
     raw_send(juliet, "<presence/>");
     raw_skip_to(juliet, "presence");
-    for (int i = 0; i < 40; i++) /* limits.sm_unacked = 30 */
+    for (int i = 0; i < 40; i++) /* sm.queue_stanzas = 30 */
         client_send(romeo, "<message to='%s' type='chat' id='m%d'><body>x</body></message>", b->jid, i);
     raw_skip_to(juliet, "error[@xmlns='http://etherx.jabber.org/streams']/*");
     raw_expect_closed(juliet);
@@ -289,11 +289,11 @@ static void libstrophe_gets_all_of_its_stanzas_acknowledged(void **state)
 
 int main(void)
 {
-    static const char *const settings[] = {"limits.sm_unacked = 30", NULL};
+    static const char *const settings[] = {"sm.queue_stanzas = 30", NULL};
     static const struct harness_options options = {.settings = settings}, usual = {0};
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(it_is_offered_and_enabled_after_binding_only),
-        HARNESS_TEST(resumption_is_not_promised_and_a_resume_fails),
+        HARNESS_TEST(a_session_that_is_not_to_be_resumed_is_not_and_a_resume_fails),
         HARNESS_TEST(only_stanzas_are_counted_from_enable_on),
         HARNESS_TEST(what_is_refused_is_counted),
         HARNESS_TEST(an_acknowledged_message_to_somebody_offline_survives_kill_9),

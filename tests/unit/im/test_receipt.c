@@ -8,6 +8,7 @@
 #include "common/mem.h"
 #include "server/im/batch.h"
 #include "server/im/shard.h"
+#include "server/im/unacked.h"
 
 /* Two workers, of which the first has the session; the way between them is played here. */
 static struct {
@@ -16,6 +17,7 @@ static struct {
     struct shard shards[2];
     struct worker *current;
     struct session session;
+    struct sm sm;
     unsigned n_pauses, n_progress;
     uint64_t posted_session;
     uint32_t posted_seq;
@@ -70,7 +72,8 @@ static int set_up(void **state)
     world.current = world.workers[0];
     world.session.id = 77;
     world.session.worker = world.workers[0];
-    receipts_start(&world.session, on_progress);
+    world.session.sm = &world.sm;
+    receipts_start(&world.session, 0, on_progress);
     return 0;
 }
 
