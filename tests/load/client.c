@@ -62,8 +62,11 @@ void client_close(struct client *c, char *own_why)
     negotiation_end(c);
     buf_deinit(&c->in);
     buf_deinit(&c->out);
-    free(c->jid);
-    c->jid = NULL;
+    c->resume_h = c->sm_received;
+    if (c->resume_id == NULL) {
+        free(c->jid);
+        c->jid = NULL;
+    }
     c->has_sm = false;
     if (c->has_poll)
         uv_close((uv_handle_t *)&c->poll, on_poll_closed);
@@ -307,7 +310,8 @@ void client_connect(struct client *c)
     c->state = CLIENT_CONNECTING;
     c->connect_ns = load_now();
     c->online_ns = c->asked_ns = 0;
-    c->sm_received = c->sm_sent = c->sm_acknowledged = 0;
+    if (c->resume_id == NULL)
+        c->sm_received = c->sm_sent = c->sm_acknowledged = 0;
     c->frames = (struct frames){0};
     c->wants_write = false;
     c->fd = open_socket(c, &server);
@@ -327,6 +331,8 @@ void client_logout(struct client *c)
         client_cut(c, false);
         return;
     }
+    free(c->resume_id); /* who says goodbye leaves nothing behind */
+    c->resume_id = NULL;
     buf_append_cstr(&c->out, "</stream:stream>");
     client_touch(c);
     c->state = CLIENT_LEAVING;

@@ -37,6 +37,8 @@ struct client_settings {
     /* After binding, <presence/> is sent, and the client is online when the server has handled it (a ping sent behind
      * it was answered). */
     bool sends_presence;
+    /* With stream management: it asks to be resumable, and client_connect() after client_cut() resumes the session. */
+    bool resumes;
     struct client_events events;
     void *context;
 };

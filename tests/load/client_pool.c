@@ -49,6 +49,8 @@ void client_pool_free(struct client_pool **pool)
     for (uint32_t i = 0; i < p->n_clients; i++) {
         struct client *c = p->clients[i];
         free(c->group);
+        free(c->jid);
+        free(c->resume_id);
         free(c->why);
         SSL_SESSION_free(c->session);
         if (c->keys != NULL)

@@ -43,14 +43,16 @@ struct client {
     struct sasl_keys *keys;
     struct negotiation *login;
     char *jid;
-    char *group; /* --relay */
-    char *why;   /* CLIENT_CLOSING: what on_closed will tell; NULL: it was asked for */
+    char *resume_id; /* to resume by; NULL: there is nothing to resume */
+    char *group;     /* --relay */
+    char *why;       /* CLIENT_CLOSING: what on_closed will tell; NULL: it was asked for */
     void *data;
     uint64_t connect_ns, online_ns, asked_ns;
     struct frames frames;
     uint32_t index;
     int fd;
     uint32_t sm_received, sm_sent, sm_acknowledged; /* stanzas since <enabled/> and <enable/> */
+    uint32_t resume_h;                              /* sm_received, when the connection was cut */
     uint16_t bare_len;
     uint8_t state; /* enum client_state */
     bool is_dirty : 1;

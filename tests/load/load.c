@@ -13,8 +13,8 @@ enum {
 };
 
 static const struct scenario *const scenarios[] = {
-    &scenario_login, &scenario_idle,      &scenario_chat, &scenario_presence,
-    &scenario_room,  &scenario_reconnect, &scenario_soak,
+    &scenario_login, &scenario_idle,      &scenario_chat,      &scenario_presence,
+    &scenario_room,  &scenario_reconnect, &scenario_hibernate, &scenario_soak,
 };
 enum { SCENARIOS = sizeof(scenarios) / sizeof(scenarios[0]) };
 
@@ -97,6 +97,7 @@ int main(int argc, char **argv)
     if (o.sources == 0)
         o.sources = (n + PER_SOURCE - 1) / PER_SOURCE;
     o.users = n;
+    o.sm = o.sm || s->resumes;
     if (!raise_limit((uint64_t)n + OTHER_FILES)) {
         fprintf(stderr, "linnet_load: %u connections need as many open files: raise the limit (ulimit -n)\n", n);
         return RUN_CANNOT_BEGIN;

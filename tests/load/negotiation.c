@@ -21,6 +21,7 @@ static void take_bind_features(struct client *c, const struct frame *f);
 static void take_bound(struct client *c, const struct frame *f);
 static void take_session(struct client *c, const struct frame *f);
 static void take_enabled(struct client *c, const struct frame *f);
+static void take_resumed(struct client *c, const struct frame *f);
 static void take_pong(struct client *c, const struct frame *f);
 
 enum step {
@@ -34,6 +35,7 @@ enum step {
     STEP_BOUND,
     STEP_SESSION,
     STEP_ENABLED,
+    STEP_RESUMED,
     STEP_PONG,
 };
 static const struct negotiation_step steps[] = {
@@ -48,6 +50,7 @@ static const struct negotiation_step steps[] = {
     [STEP_BOUND] = {STR_INIT("iq"), "binding a resource", take_bound},
     [STEP_SESSION] = {STR_INIT("iq"), "asking for a session", take_session},
     [STEP_ENABLED] = {STR_INIT("enabled"), "enabling stream management", take_enabled},
+    [STEP_RESUMED] = {STR_INIT("resumed"), "resuming the session", take_resumed},
     [STEP_PONG] = {STR_INIT("iq"), "sending initial presence", take_pong},
 };
 
@@ -219,6 +222,12 @@ static void take_bind_features(struct client *c, const struct frame *f)
         client_refuse(c, "looking for stream management", f->bytes);
         return;
     }
+    if (c->resume_id != NULL) {
+        buf_printf(&c->out, "<resume xmlns='urn:xmpp:sm:3' h='%u' previd='%s'/>", c->resume_h, c->resume_id);
+        client_touch(c);
+        await(c, STEP_RESUMED);
+        return;
+    }
     buf_append_cstr(&c->out, "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
                              "<resource>load</resource></bind></iq>");
     client_touch(c);
@@ -245,7 +254,7 @@ static void enable_sm(struct client *c)
         send_presence(c);
         return;
     }
-    buf_append_cstr(&c->out, "<enable xmlns='urn:xmpp:sm:3'/>");
+    buf_printf(&c->out, "<enable xmlns='urn:xmpp:sm:3'%s/>", c->pool->settings.resumes ? " resume='true'" : "");
     client_touch(c);
     await(c, STEP_ENABLED);
 }
@@ -284,10 +293,32 @@ static void take_session(struct client *c, const struct frame *f)
 
 static void take_enabled(struct client *c, const struct frame *f)
 {
-    (void)f;
+    struct str id = frame_attribute(f, STR("id"));
+
     c->has_sm = true;
     c->sm_received = c->sm_sent = c->sm_acknowledged = 0;
+    if (c->pool->settings.resumes && id.p == NULL) {
+        client_refuse(c, "asking for a session that can be resumed", f->bytes);
+        return;
+    }
+    if (c->pool->settings.resumes)
+        c->resume_id = str_dup(id);
     send_presence(c);
+}
+
+/* What had not come before the cut would have to be sent again by either side; here nobody sends then. */
+static void take_resumed(struct client *c, const struct frame *f)
+{
+    uint64_t h;
+
+    c->has_sm = true;
+    c->sm_received = c->resume_h;
+    if (!str_to_u64(frame_attribute(f, STR("h")), UINT32_MAX, &h) || h != c->sm_sent) {
+        client_refuse(c, "resuming the session, with all stanzas acknowledged", f->bytes);
+        return;
+    }
+    c->sm_acknowledged = (uint32_t)h;
+    client_set_online(c);
 }
 
 static void take_pong(struct client *c, const struct frame *f)

@@ -244,6 +244,7 @@ static bool open_run(struct run *r)
     const struct client_settings settings = {
         .options = r->load.options,
         .sends_presence = r->scenario->sends_presence,
+        .resumes = r->scenario->resumes,
         .events = {on_online, on_stanza, on_closed},
         .context = r,
     };

@@ -49,6 +49,7 @@ static void rested(struct load *l)
     void (*on_done)(struct load *) = r->on_memory;
 
     take_pss(r, &r->pss_after);
+    l->pss_kib = r->pss_after;
     r->pss_sessions = l->n_online;
     on_done(l);
 }
@@ -67,6 +68,7 @@ void load_take_memory(struct load *l, void (*on_done)(struct load *l))
 void samples_begin(struct run *r)
 {
     take_pss(r, &r->pss_before);
+    r->load.pss_kib = r->pss_before;
 }
 
 enum { GROUPS_MAX = 8 };

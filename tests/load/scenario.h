@@ -42,6 +42,7 @@ struct load {
     bool is_measuring;                         /* between load_measure_begin() and load_measure_end() */
     uint64_t started_ns;                       /* what was stamped before is left over from another run */
     uint64_t measured_from_ns, measured_to_ns; /* 0: not yet */
+    uint64_t pss_kib;                          /* the server's memory, as it was measured last */
 };
 
 struct scenario {
@@ -51,6 +52,7 @@ struct scenario {
     bool is_timed;
     bool sends_presence;
     bool takes_relay; /* --relay makes sense */
+    bool resumes; /* who was cut resumes its session (XEP-0198), and fails the run if that is refused; implies --sm */
 
     /* How many clients it needs with these options; 0 and a message in *ret_why: the options make no sense. */
     uint32_t (*users)(const struct options *o, const char **ret_why);
@@ -100,6 +102,6 @@ void load_done(struct load *l);
 void load_set_phase(struct load *l, const char *phase);
 
 extern const struct scenario scenario_login, scenario_idle, scenario_chat, scenario_presence, scenario_room,
-    scenario_reconnect, scenario_soak;
+    scenario_reconnect, scenario_hibernate, scenario_soak;
 
 #endif
