@@ -3,7 +3,10 @@
 #include <assert.h>
 
 #include "common/mem.h"
+#include "common/xmpp/hints.h"
 #include "common/xmpp/ns.h"
+
+enum { COPY_DEPTH_MAX = 5 }; /* of the message in a copy: that in a copy of a copy lies deeper */
 
 /* Sets of enum values, as bits. */
 #define BIT(n)      (1u << (n))
@@ -112,6 +115,17 @@ struct delivery delivery_decide(enum stanza_kind kind, enum stanza_type type, en
     return (struct delivery){DELIVER_DROP, NO_SERVICE, "-"};
 }
 
+static bool has_content(const struct xml_element *message);
+
+/* A copy of a message (XEP-0280) that says nothing itself. */
+static bool is_copy_of_trifle(const struct xml_element *e)
+{
+    const struct xml_element *forwarded = xml_is(e, NULL, NS_CARBONS) ? xml_child(e, "forwarded", NS_FORWARD) : NULL;
+    const struct xml_element *message = forwarded == NULL ? NULL : xml_child(forwarded, "message", NS_CLIENT);
+
+    return message != NULL && message->depth < COPY_DEPTH_MAX && !has_content(message);
+}
+
 /* What says nothing by itself: a message of nothing but these is not worth keeping. */
 static bool is_trifle(const struct xml_element *e)
 {
@@ -119,7 +133,7 @@ static bool is_trifle(const struct xml_element *e)
         const char *name; /* NULL: any */
         const char *ns;
     } trifles[] = {
-        {NULL, NS_CHAT_STATES}, {NULL, NS_HINTS},      {NULL, "urn:xmpp:sid:0"}, /* origin-id, stanza-id (XEP-0359) */
+        {NULL, NS_CHAT_STATES}, {NULL, NS_HINTS},      {NULL, NS_SID}, /* origin-id, stanza-id (XEP-0359) */
         {NULL, NS_DELAY},       {"thread", NS_CLIENT},
     };
 
@@ -127,7 +141,7 @@ static bool is_trifle(const struct xml_element *e)
         if (xml_is(e, trifles[i].name, trifles[i].ns))
             return true;
     }
-    return xml_is(e, "body", NS_CLIENT) && e->text.len == 0;
+    return (xml_is(e, "body", NS_CLIENT) && e->text.len == 0) || is_copy_of_trifle(e);
 }
 
 static bool has_content(const struct xml_element *message)
@@ -153,15 +167,17 @@ static bool has_text(const struct xml_element *message)
 enum delivery_action delivery_offline(const struct stanza *st)
 {
     const struct xml_element *message = st->root;
+    unsigned hints;
 
     assert(st->kind == STANZA_MESSAGE);
     if (st->type == TYPE_GROUPCHAT)
         return DELIVER_REFUSE;
     if (st->type != TYPE_NORMAL && st->type != TYPE_CHAT)
         return DELIVER_DROP;
-    if (xml_child(message, "no-store", NS_HINTS) != NULL)
+    hints = hints_of(st);
+    if ((hints & HINT_NO_STORE) != 0)
         return has_text(message) ? DELIVER_REFUSE : DELIVER_DROP;
-    if (xml_child(message, "store", NS_HINTS) != NULL || has_content(message))
+    if ((hints & HINT_STORE) != 0 || has_content(message))
         return DELIVER_TO_OFFLINE;
     return DELIVER_DROP;
 }

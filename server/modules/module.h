@@ -10,6 +10,8 @@
 
 #include "server/im/hooks.h"
 
+extern const struct module module_blocking;
+extern const struct module module_carbons;
 extern const struct module module_commands;
 extern const struct module module_contact;
 extern const struct module module_disco;

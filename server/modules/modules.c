@@ -16,6 +16,8 @@ const struct module *const modules[] = {
     &module_register,
     &module_contact,
     &module_external_services,
+    &module_blocking,
+    &module_carbons,
     &module_sm,
     &module_offline,
     NULL,

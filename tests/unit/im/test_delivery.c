@@ -426,6 +426,23 @@ static void a_sender_may_ask_for_keeping(void **state)
     check_offline(TYPED("error", "<body>x</body>" HINT("store")), DELIVER_DROP);
 }
 
+#define COPY(content)                                                                                                  \
+    CHAT("<sent xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:0'>" CHAT(content) "</forwarded></"      \
+                                                                                                 "sent>")
+
+static void a_copy_is_worth_what_it_is_a_copy_of(void **state)
+{
+    (void)state;
+    check_offline(COPY("<body>hello</body>"), DELIVER_TO_OFFLINE);
+    check_offline(COPY(RECEIPT), DELIVER_TO_OFFLINE);
+    check_offline(COPY(COMPOSING THREAD), DELIVER_DROP);
+    check_offline(CHAT("<sent xmlns='urn:xmpp:carbons:2'/>"), DELIVER_TO_OFFLINE);
+    /* One is looked into, and not how deep it goes. */
+    check_offline(CHAT("<sent xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:0'>" COPY(
+                      COMPOSING) "</forwarded></sent>"),
+                  DELIVER_TO_OFFLINE);
+}
+
 static void other_types_are_never_kept(void **state)
 {
     (void)state;
@@ -449,6 +466,7 @@ int main(void)
         cmocka_unit_test(a_sender_who_forbids_keeping_is_told_when_a_text_was_not_delivered),
         cmocka_unit_test(what_may_not_be_kept_for_ever_may_wait_for_its_recipient),
         cmocka_unit_test(a_sender_may_ask_for_keeping),
+        cmocka_unit_test(a_copy_is_worth_what_it_is_a_copy_of),
         cmocka_unit_test(other_types_are_never_kept),
     };
 
