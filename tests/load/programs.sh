@@ -16,12 +16,13 @@ end_relays() {
 extra_cleanup=end_relays
 
 # A server of its own, with user0 and the following. Everybody comes from one address, so the limit by address is lifted.
-# Sets $dir, $server, $port and $tls_port.
+# $settings are lines of TOML for the top of its configuration, $host_settings for its host. Sets $dir, $server, $port and $tls_port.
 start_linnet() { # ACCOUNTS
     dir=$(mktemp -d "${TMPDIR:-/tmp}/linnet-load-XXXXXX")
     cat >"$dir/linnet.toml" <<TOML
 server.data_dir = "data"
-server.workers = 2
+server.workers = ${workers:-2}
+${settings:-}
 [[listener]]
 address = "127.0.0.1"
 port = 0
@@ -32,9 +33,10 @@ tls = "direct"
 [tls]
 required = false
 [limits]
-connections_per_address = 1000
+connections_per_address = 100000
 [[host]]
 name = "localhost"
+${host_settings:-}
 TOML
     "$LINNET" --config "$dir/linnet.toml" >"$dir/log" 2>&1 &
     server=$!
