@@ -312,5 +312,5 @@ class Device:
 
 
 def newer(a, b):
-    """Of two ids of one archive, either of which may be None: they rise."""
-    return max((i for i in (a, b) if i is not None), key=int, default=None)
+    """Of two ids of one archive, either of which may be None: later ones sort behind."""
+    return max((i for i in (a, b) if i is not None), default=None)
