@@ -10,6 +10,7 @@
 #include "server/im/presence.h"
 #include "server/im/roster_change.h"
 #include "server/im/shard.h"
+#include "server/im/user_agents.h"
 #include "server/net/pool.h"
 #include "server/storage/storage.h"
 #include "server/stream/credentials.h"
@@ -122,8 +123,12 @@ static void on_credentials_saved(void *ctx, enum ln_err err)
     if (err == LN_OK && op->kind == OP_PASSWORD) {
         log_info(LOG_IM, 0, "account.password", F_STR("jid", op->jid.full));
         forget_everywhere(op);
-        if (a != NULL)
+        if (a != NULL && a->state == ACCOUNT_LOADING) {
+            a->is_out_of_date = true;
+        } else if (a != NULL) {
+            user_agents_password_changed(a, op->credentials.changed_ms);
             end_sessions(a, STREAM_ERR_RESET, "the password was changed", op->keep_session);
+        }
     }
     answer(op, err);
 }

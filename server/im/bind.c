@@ -7,6 +7,7 @@
 #include "server/base/config.h"
 #include "server/base/log.h"
 #include "server/im/hooks.h"
+#include "server/im/resume.h"
 #include "server/im/shard.h"
 #include "server/stream/stream.h"
 
@@ -83,52 +84,71 @@ static void log_bound(const struct session *s)
 }
 
 /* The one that has the resource already. */
-static struct session *find_rival(const struct bind_request *b, const struct account *a)
+static struct session *find_rival(const struct account *a, struct str resource)
 {
     for (struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
-        if (str_eq(s->resource, str_make(b->resource, b->len)))
+        if (str_eq(s->resource, resource))
             return s;
     }
     return NULL;
 }
 
-static void bind_to(struct bind_request *b, struct account *a, struct session *rival)
+enum bind_result bind_session(struct session *s, struct account *a, struct str resource)
 {
-    struct session *s = b->s;
-    struct hook_event e = {.worker = s->worker, .session = s, .account = a};
+    const struct config_host *host = session_host(s);
+    struct session *rival = find_rival(a, resource);
 
+    if (a->state == ACCOUNT_ABSENT || host == NULL)
+        return BIND_ACCOUNT_GONE;
+    if (a->state == ACCOUNT_FAILED)
+        return BIND_ACCOUNT_UNREADABLE;
+    if (rival == NULL && a->n_sessions >= host->limits.sessions_per_account && !resume_make_room(a))
+        return BIND_TOO_MANY_SESSIONS;
     /* Of two with one full JID the newer one stays: its client is the one that is there (section 7.7.2.2). The older
      * has ended in every respect before this one appears. */
     if (rival != NULL)
         session_close(rival, STREAM_ERR_CONFLICT, "replaced by a new connection");
-    session_set_names(s, s->username, s->host, str_make(b->resource, b->len));
+    session_set_names(s, s->username, s->host, resource);
     s->bound_ms = wall_clock_ms();
     enter_tables(s, a);
     stream_bound(s);
     log_bound(s);
-    answer_result(b);
+    return BIND_DONE;
+}
+
+void bind_announce(struct session *s)
+{
+    struct hook_event e = {.worker = s->worker, .session = s, .account = s->account};
+
     (void)hooks_run(HOOK_SESSION_BOUND, session_host(s), &e);
+}
+
+static void bind_to(struct bind_request *b, struct account *a)
+{
+    switch (bind_session(b->s, a, str_make(b->resource, b->len))) {
+    case BIND_DONE:
+        answer_result(b);
+        bind_announce(b->s);
+        break;
+    case BIND_ACCOUNT_GONE:
+        session_close(b->s, STREAM_ERR_NOT_AUTHORIZED, "the account is gone");
+        break;
+    case BIND_ACCOUNT_UNREADABLE:
+        answer_error(b, STANZA_ERR_INTERNAL_SERVER_ERROR, "the account could not be read");
+        break;
+    case BIND_TOO_MANY_SESSIONS:
+        answer_error(b, STANZA_ERR_RESOURCE_CONSTRAINT, "too many sessions of this account");
+        break;
+    }
 }
 
 static void on_account_ready(struct account *a, void *ctx)
 {
     struct bind_request *b = ctx;
-    struct session *s = b->s;
-    const struct config_host *host = session_host(s);
-    struct session *rival = find_rival(b, a);
 
-    session_resume(s);
-    if (!session_is_alive(s)) {
-        /* it did not wait */
-    } else if (a->state == ACCOUNT_ABSENT || host == NULL) {
-        session_close(s, STREAM_ERR_NOT_AUTHORIZED, "the account is gone");
-    } else if (a->state == ACCOUNT_FAILED) {
-        answer_error(b, STANZA_ERR_INTERNAL_SERVER_ERROR, "the account could not be read");
-    } else if (rival == NULL && a->n_sessions >= host->limits.sessions_per_account) {
-        answer_error(b, STANZA_ERR_RESOURCE_CONSTRAINT, "too many sessions of this account");
-    } else {
-        bind_to(b, a, rival);
-    }
+    session_resume(b->s);
+    if (session_is_alive(b->s)) /* it may not have waited */
+        bind_to(b, a);
     stanza_unref(&b->st);
     session_unref(&b->s);
     free(b);

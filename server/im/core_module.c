@@ -1,8 +1,9 @@
 /* server/im/core_module.c - what the core itself answers: the roster (RFC 6121 section 2), the session request of RFC
- * 3921, and a second attempt to bind. */
+ * 3921, and a second attempt to bind. And what is kept of an account's clients. */
 #include "common/xmpp/ns.h"
 #include "server/im/hooks.h"
 #include "server/im/roster_change.h"
+#include "server/im/user_agents.h"
 
 static void write_roster(struct buf *out, const struct roster *r)
 {
@@ -56,6 +57,26 @@ static enum iq_verdict bind_again(struct iq *iq)
     return iq_error(iq, STANZA_ERR_NOT_ALLOWED, "a resource is bound already");
 }
 
+/* ---- the account's clients ---- */
+
+static void on_start(struct server *server)
+{
+    (void)server;
+    user_agents_start();
+}
+
+static enum verdict on_account_loaded(struct hook_event *e)
+{
+    user_agents_on_loaded(e->account, e->rows);
+    return CONTINUE;
+}
+
+static enum verdict on_account_gone(struct hook_event *e)
+{
+    user_agents_free(e->account);
+    return CONTINUE;
+}
+
 const struct module module_core = {
     .name = "core",
     .iq =
@@ -65,4 +86,11 @@ const struct module module_core = {
             {IQ_SET, NS_SESSION, "session", IQ_TO_OWN_ACCOUNT | IQ_TO_HOST, session_request},
             {IQ_SET, NS_BIND, "bind", IQ_TO_OWN_ACCOUNT | IQ_TO_HOST, bind_again},
         },
+    .hooks =
+        {
+            {HOOK_ACCOUNT_LOADED, PRIORITY_NORMAL, on_account_loaded},
+            {HOOK_ACCOUNT_UNLOADED, PRIORITY_NORMAL, on_account_gone},
+            {HOOK_ACCOUNT_DELETED, PRIORITY_NORMAL, on_account_gone},
+        },
+    .on_start = on_start,
 };

@@ -185,6 +185,12 @@ static enum verdict on_features(struct hook_event *e)
     return CONTINUE;
 }
 
+static enum verdict on_sasl2_features(struct hook_event *e)
+{
+    xml_put_empty(e->out, "sm", NS_SM);
+    return CONTINUE;
+}
+
 static enum verdict on_bind2_features(struct hook_event *e)
 {
     xml_start(e->out, "feature", NULL);
@@ -258,6 +264,7 @@ const struct module module_sm = {
     .hooks =
         {
             {HOOK_STREAM_FEATURES, PRIORITY_NORMAL, on_features},
+            {HOOK_SASL2_FEATURES, PRIORITY_NORMAL, on_sasl2_features},
             {HOOK_BIND2_FEATURES, PRIORITY_NORMAL, on_bind2_features},
             {HOOK_BIND2, PRIORITY_NORMAL, on_bind2},
             {HOOK_STANZA_SENT, PRIORITY_LAST, on_sent},
