@@ -105,6 +105,8 @@ struct config {
     struct config_sm sm;
     struct config_fast fast;
     struct config_modules modules;
+    struct config_csi csi;
+    struct config_push push;
     /* At least one each, in the order of the file. */
     size_t n_listeners;
     const struct config_listener *listeners;

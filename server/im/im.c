@@ -71,7 +71,7 @@ static bool on_sending(struct session *s, const struct stanza *st, struct str to
     struct hook_event e = {.worker = s->worker, .session = s, .account = s->account};
     struct jid jid;
 
-    if (st != NULL && !delivery_is_storable(st)) {
+    if (st != NULL && (st->kind != STANZA_MESSAGE || !delivery_is_storable(st))) {
         struct hook_event held = e;
 
         jid = jid_view(to.len > 0 ? to : st->to.full);

@@ -24,6 +24,8 @@ const struct module *const modules[] = {
     &module_clients,
     &module_sm,
     &module_offline,
+    &module_csi,
+    &module_push,
     NULL,
 };
 /* clang-format on */
