@@ -39,6 +39,7 @@
 #define NS_HINTS            "urn:xmpp:hints"
 #define NS_MAM              "urn:xmpp:mam:2"
 #define NS_MAM_EXTENDED     "urn:xmpp:mam:2#extended"
+#define NS_MAM_GROUPCHAT    "urn:xmpp:mam:2#groupchat-field"
 #define NS_SID              "urn:xmpp:sid:0"
 #define NS_FORWARD          "urn:xmpp:forward:0"
 #define NS_RETRACT          "urn:xmpp:message-retract:1"

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 enum config_tls_mode { CONFIG_TLS_STARTTLS, CONFIG_TLS_DIRECT, CONFIG_TLS_NONE };
+enum config_archive_policy { CONFIG_ARCHIVE_ALWAYS, CONFIG_ARCHIVE_NEVER, CONFIG_ARCHIVE_ROSTER };
 enum config_proxy_mode { CONFIG_PROXY_OFF, CONFIG_PROXY_REQUIRED };
 enum config_storage_backend { CONFIG_STORAGE_SQLITE, CONFIG_STORAGE_MEMORY };
 enum config_transport { CONFIG_TRANSPORT_UDP, CONFIG_TRANSPORT_TCP };
@@ -43,6 +44,7 @@ enum config_fast_mechanism {
 /* The words for them in the file, by value, NULL behind the last. */
 extern const char *const config_names_tls_mode[];
 extern const char *const config_names_proxy_mode[];
+extern const char *const config_names_archive_policy[];
 extern const char *const config_names_storage_backend[];
 extern const char *const config_names_sasl_mechanism[];
 extern const char *const config_names_fast_mechanism[];
@@ -104,6 +106,7 @@ struct config {
     struct config_sasl sasl;
     struct config_sm sm;
     struct config_fast fast;
+    struct config_archive archive;
     struct config_modules modules;
     struct config_csi csi;
     struct config_push push;

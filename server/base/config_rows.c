@@ -6,6 +6,7 @@
 
 const char *const config_names_tls_mode[] = {"starttls", "direct", "none", NULL};
 const char *const config_names_proxy_mode[] = {"off", "required", NULL};
+const char *const config_names_archive_policy[] = {"always", "never", "roster", NULL};
 const char *const config_names_storage_backend[] = {"sqlite", "memory", NULL};
 const char *const config_names_sasl_mechanism[] = {
     "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", NULL,
@@ -89,7 +90,7 @@ enum { ON_RESTART, ON_RELOAD };
      .count_offset = offsetof(struct config, n_##many), .table = &config_table_##name}
 static const struct config_row rows_root[] = {
     ROOT(server), ROOT_LIST(listener, listeners, ON_RESTART), ROOT(tls), ROOT(proxy), ROOT(storage), ROOT(control),
-    ROOT(log), ROOT(limits), ROOT(sasl), ROOT(fast), ROOT(sm), ROOT(modules), ROOT(csi), ROOT(push), ROOT_LIST(host, hosts, ON_RELOAD),
+    ROOT(log), ROOT(limits), ROOT(sasl), ROOT(fast), ROOT(sm), ROOT(archive), ROOT(modules), ROOT(csi), ROOT(push), ROOT_LIST(host, hosts, ON_RELOAD),
     ROOT_LIST(external_service, external_services, ON_RELOAD),
 };
 const struct config_table config_root = {

@@ -11,6 +11,7 @@
 #include "server/im/replay.h"
 #include "server/im/router.h"
 #include "server/im/shard.h"
+#include "server/im/stanza_id.h"
 #include "server/storage/storage.h"
 
 /* ---- storing ---- */
@@ -132,23 +133,47 @@ static void keep(struct account *a, struct stanza *own_st, uint64_t id, struct s
     append(a, id, record, on_kept, k);
 }
 
+static bool try_store(struct account *a, struct stanza *st, uint64_t id)
+{
+    struct buf record = {0};
+    bool is_kept = false;
+
+    if (delivery_offline(st) == DELIVER_TO_OFFLINE) {
+        write_record(&record, a, st, id);
+        is_kept = has_room(a, record.len);
+    }
+    if (is_kept)
+        keep(a, stanza_ref(st), id, buf_str(&record));
+    buf_deinit(&record);
+    return is_kept;
+}
+
+bool offline_try_store(struct account *a, struct stanza *st)
+{
+    return try_store(a, st, worker_next_id(a->worker));
+}
+
 void offline_store(struct account *a, struct stanza *own_st, uint64_t id)
 {
-    enum delivery_action what = delivery_offline(own_st);
-    struct buf record = {0};
+    uint64_t archived;
 
-    if (id == 0)
-        id = worker_next_id(a->worker);
-    if (what == DELIVER_TO_OFFLINE)
-        write_record(&record, a, own_st, id);
-    if (what == DELIVER_TO_OFFLINE && has_room(a, record.len)) {
-        keep(a, own_st, id, buf_str(&record));
-    } else {
-        if (what != DELIVER_DROP)
-            router_refuse(a->worker, own_st, STANZA_ERR_SERVICE_UNAVAILABLE, NULL);
-        stanza_unref(&own_st);
-    }
-    buf_deinit(&record);
+    if (!try_store(a, own_st, id != 0 ? id : worker_next_id(a->worker)) && delivery_offline(own_st) != DELIVER_DROP &&
+        !stanza_id_find(own_st, a->jid.full, &archived))
+        router_refuse(a->worker, own_st, STANZA_ERR_SERVICE_UNAVAILABLE, NULL);
+    stanza_unref(&own_st);
+}
+
+/* ---- and the archive ---- */
+
+bool offline_was_read(const struct session *s, struct str record)
+{
+    struct stanza *st = s->read_to > 0 ? stanza_from_bytes(record) : NULL;
+    uint64_t id;
+    bool was_read =
+        st != NULL && stanza_id_find(st, s->account->jid.full, &id) && id >= s->read_from && id <= s->read_to;
+
+    stanza_unref(&st);
+    return was_read;
 }
 
 /* ---- removing ---- */

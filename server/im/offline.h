@@ -12,9 +12,14 @@
 #define OFFLINE_COLLECTION STR("offline")
 
 /* Keeps the message, which came at the time of `id` (0: now). On success the reference is dropped after the commit;
- * otherwise the sender is told: service-unavailable when the quota is used up (XEP-0160 section 3), else what the
- * storage's failure asks for. If by then a session can take it, it is handed out at once. */
+ * otherwise the sender is told: service-unavailable when the quota is used up (XEP-0160 section 3) and the account's
+ * archive does not have it either, else what the storage's failure asks for. If by then a session can take it, it is
+ * handed out at once. */
 void offline_store(struct account *a, struct stanza *own_st, uint64_t id);
+/* The same for one that came now. False: there is no room, or it may not be kept; nothing was done. */
+bool offline_try_store(struct account *a, struct stanza *st);
+/* Has the session's client read this record already, in the account's archive (session.read_from)? */
+bool offline_was_read(const struct session *s, struct str record);
 
 /* For im/debt.c: stores `st`, which is being delivered already, whatever the quota says. Returns the size of the
  * record. Does not take the reference. */

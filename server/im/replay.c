@@ -115,7 +115,9 @@ static bool hand_out(struct replay *r, const struct storage_rows *rows)
 
         if (is_congested(r))
             return false;
-        if (!is_under_way(r->a, row->id) && !ledger_deliver_stored(r->s, row->id, row->bytes))
+        if (offline_was_read(r->s, row->bytes) && !is_under_way(r->a, row->id))
+            offline_remove(r->a, row->id, (uint32_t)row->bytes.len);
+        else if (!is_under_way(r->a, row->id) && !ledger_deliver_stored(r->s, row->id, row->bytes))
             return false;
         r->after = row->id;
     }

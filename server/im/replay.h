@@ -1,7 +1,8 @@
 /* server/im/replay.h - handing out offline messages.
  *
  * A session that becomes able to take messages is sent what is stored, page by page, as fast as its client takes it;
- * live messages that come meanwhile wait behind (im/ledger.h). Each message goes to one session at a time: what is on
+ * live messages that come meanwhile wait behind (im/ledger.h). What the client has read in its archive before is not
+ * sent, and counts as delivered. Each message goes to one session at a time: what is on
  * its way to another one is left to that one, and handed on when it ends without having delivered it. All: [worker],
  * the account's home. */
 #ifndef LINNET_SERVER_IM_REPLAY_H

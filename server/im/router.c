@@ -209,9 +209,14 @@ static void perform(struct errand *x)
     }
 }
 
-/* A module may answer for a message, or make it another one: that is what everybody is given then. */
+/* A module may answer for a message, or make it another one: that is what everybody is given then. What the account
+ * will not be given in any case is none of theirs. */
 static void perform_with_hooks(struct errand *x)
 {
+    if (x->what.action == DELIVER_REFUSE || x->what.action == DELIVER_DROP) {
+        perform(x);
+        return;
+    }
     struct account *a = x->a;
     struct shard *shard = shard_of(a->worker);
     const struct config_host *host = config_host(a->worker->config, jid_domain(&a->jid));

@@ -12,6 +12,7 @@
 
 extern const struct module module_blocking;
 extern const struct module module_carbons;
+extern const struct module module_archive;
 extern const struct module module_commands;
 extern const struct module module_bind2;
 extern const struct module module_clients;

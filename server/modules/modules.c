@@ -24,6 +24,7 @@ const struct module *const modules[] = {
     &module_clients,
     &module_sm,
     &module_offline,
+    &module_archive,
     &module_csi,
     &module_push,
     NULL,

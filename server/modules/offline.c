@@ -9,8 +9,7 @@
 
 static enum verdict on_undelivered(struct hook_event *e)
 {
-    offline_store(e->account, stanza_ref(e->stanza), 0);
-    return STOP;
+    return offline_try_store(e->account, e->stanza) ? STOP : CONTINUE;
 }
 
 static enum verdict on_available(struct hook_event *e)

@@ -295,6 +295,7 @@ static void walk_entries(struct memory_backend *mb, const struct storage_query *
 {
     struct entry_key archive = {.owner = owner_split(q->owner), .collection = q->collection};
     uint32_t skipped = 0, taken = 0;
+    size_t bytes = 0;
 
     for (struct entry *e = first_of_range(mb, q);
          is_in_range(e, &archive, SAME_COLLECTION) && e->key.id > q->after_id && e->key.id <= q->before_id - 1;
@@ -302,7 +303,8 @@ static void walk_entries(struct memory_backend *mb, const struct storage_query *
         if (!is_of_peer(e, q->peer) || skipped++ < q->skip)
             continue;
         take(rows, e);
-        if (++taken == q->limit)
+        bytes += e->bytes.len;
+        if (++taken == q->limit || (q->bytes_max > 0 && bytes >= q->bytes_max))
             return;
     }
 }

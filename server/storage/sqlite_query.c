@@ -113,14 +113,22 @@ static const struct query_kind *kind_of(const struct storage_query *q)
     return q->kind == STORAGE_TALLY && q->peer.len > 0 ? &tally_of_peer : &kinds[q->kind];
 }
 
-static int step_through(sqlite3_stmt *stmt, const struct query_kind *kind, struct rows *rows)
+/* bytes_max 0: to the end. */
+static int step_through(sqlite3_stmt *stmt, const struct query_kind *kind, size_t bytes_max, struct rows *rows)
 {
+    size_t bytes = 0;
     int rc;
 
-    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW)
-        kind->take(stmt, rows_add(rows), rows->arena);
+    while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        struct storage_row *row = rows_add(rows);
+
+        kind->take(stmt, row, rows->arena);
+        bytes += row->bytes.len;
+        if (bytes_max > 0 && bytes >= bytes_max)
+            break;
+    }
     (void)sqlite3_reset(stmt);
-    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
 static int read_rows(struct sqlite_conn *c, const struct storage_query *q, struct rows *rows)
@@ -130,7 +138,7 @@ static int read_rows(struct sqlite_conn *c, const struct storage_query *q, struc
 
     sqlite_bind_owner(stmt, q->owner);
     kind->bind(stmt, q);
-    return step_through(stmt, kind, rows);
+    return step_through(stmt, kind, q->kind == STORAGE_READ ? q->bytes_max : 0, rows);
 }
 
 /* One after the other. */
@@ -146,7 +154,7 @@ static int read_ids(struct sqlite_conn *c, const struct storage_query *q, struct
         if (q->ids[i] > INT64_MAX)
             continue;
         (void)sqlite3_bind_int64(stmt, 4, (sqlite3_int64)q->ids[i]);
-        rc = step_through(stmt, &one, rows);
+        rc = step_through(stmt, &one, 0, rows);
     }
     return rc;
 }

@@ -108,7 +108,7 @@ struct storage_query {
                              included */
         STORAGE_READ,     /* archive entries with after_id < id < before_id, of `peer`, at most `limit` after the first
                              `skip` */
-        STORAGE_READ_IDS, /* those of the `n_ids` entries that are there, by id */
+        STORAGE_READ_IDS, /* those of the `n_ids` entries that are there */
         STORAGE_TALLY,    /* one row, `id` is how many STORAGE_READ would give: `limit` at most, so it costs no more */
         STORAGE_COUNT,    /* of an archive: one row, `id` is the count, `time_ms` the bytes summed */
         STORAGE_LIST_OWNERS, /* owners that end in "@" + `owner`, have a document (collection, key) and come after
@@ -124,8 +124,9 @@ struct storage_query {
     uint64_t before_id; /* 0: to the end */
     uint32_t skip;
     uint32_t limit;      /* 0: no limit */
+    size_t bytes_max;    /* STORAGE_READ: the entry whose bytes make it so many is the last; 0: no limit */
     bool is_backwards;   /* the newest first */
-    const uint64_t *ids; /* rising */
+    const uint64_t *ids; /* the rows come in their order */
     size_t n_ids;
 };
 

@@ -123,6 +123,7 @@ struct session {
     struct ledger *ledger;       /* messages that are on their way to the client (im/ledger.h); NULL: none */
     struct sm *sm;               /* both counts of its stanzas (im/unacked.h); NULL: it does not count; owned */
     void **data;                 /* of modules (im/slots.h); owned */
+    uint64_t read_from, read_to; /* ids of the account's archive between which its client was sent all; 0: nothing */
     int64_t presence_ms;         /* wall clock: when `presence` came */
     struct session *next_tick, **prev_tick; /* sessions with a ledger, looked at every second */
     uint32_t given_in;                      /* the last delivery that it was given (im/shard.h) */

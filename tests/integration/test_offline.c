@@ -214,7 +214,9 @@ int main(void)
 {
     static const struct harness_options options = {
         .tables =
-            "\n[[host]]\nname = \"small.example\"\n[host.limits]\noffline_messages = 10\noffline_bytes = 40000\n"};
+            "\n[[host]]\nname = \"small.example\"\nmodules = [\"disco\", \"ping\", \"sm\", \"offline\"]\n" /* no archive
+                                                                                                            */
+            "[host.limits]\noffline_messages = 10\noffline_bytes = 40000\n"};
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(messages_wait_and_come_once_in_order_with_the_time_they_were_sent),
         HARNESS_TEST(a_message_of_another_is_never_shown_to_somebody_else),

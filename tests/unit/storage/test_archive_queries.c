@@ -140,6 +140,21 @@ static void entries_can_be_skipped_from_either_end(void **state)
     expect_ids(h, skipping(between(20, 0, 0), 3), "60");
 }
 
+static void a_read_ends_with_the_entry_that_makes_it_too_large(void **state)
+{
+    struct harness *h = *state;
+    struct storage_query q = between(0, 0, 0);
+
+    fill(h, 6); /* of one byte each */
+    q.bytes_max = 3;
+    expect_ids(h, q, "10 20 30");
+    expect_ids(h, backwards(q), "60 50 40");
+    q.bytes_max = 1;
+    expect_ids(h, q, "10");
+    q.bytes_max = 7;
+    expect_ids(h, q, "10 20 30 40 50 60");
+}
+
 /* ---- peers ---- */
 
 static void fill_with_peers(struct harness *h)
@@ -285,6 +300,7 @@ int main(void)
         ON_BOTH(the_newest_come_first_when_read_backwards),
         ON_BOTH(an_archive_that_is_empty_has_no_pages),
         ON_BOTH(entries_can_be_skipped_from_either_end),
+        ON_BOTH(a_read_ends_with_the_entry_that_makes_it_too_large),
         ON_BOTH(a_bare_peer_finds_the_entries_of_all_its_resources),
         ON_BOTH(a_full_peer_finds_only_its_own),
         ON_BOTH(a_tally_counts_what_a_read_would_give_and_no_further_than_its_limit),
