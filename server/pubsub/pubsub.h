@@ -18,7 +18,8 @@ struct pubsub_item {
 };
 
 /* Called once, later or from within the call. LN_E_NOT_FOUND: there is no such node, or item. LN_E_LIMIT: it is larger
- * than pubsub.item_bytes, the account has as many nodes as it may have, or too many requests wait. Storage's errors. */
+ * than limits.pubsub_item_bytes, the account has as many nodes as it may have, or too many requests wait. Storage's
+ * errors. */
 typedef void (*pubsub_on_done)(void *ctx, enum ln_err err);
 
 /* The items are borrowed during the call, the oldest first. LN_OK with n == 0 also when there is no such node. */
