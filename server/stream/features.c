@@ -35,7 +35,7 @@ static void write_limits(const struct session *s, struct xml_writer *w)
     xml_end(w);
 }
 
-static void write_after_sasl(struct xml_writer *w)
+static void write_bind(struct xml_writer *w)
 {
     xml_start(w, "bind", NS_BIND);
     xml_put_empty(w, "required", NULL);
@@ -44,6 +44,12 @@ static void write_after_sasl(struct xml_writer *w)
     xml_start(w, "session", NS_SESSION);
     xml_put_empty(w, "optional", NULL);
     xml_end(w);
+}
+
+static void write_after_sasl(const struct session *s, struct xml_writer *w)
+{
+    if (!session_is_connected(s)) /* it may have been bound with the login */
+        write_bind(w);
     xml_put_empty(w, "ver", NS_ROSTERVER);
     xml_put_empty(w, "sub", NS_PRE_APPROVAL);
 }
@@ -54,7 +60,7 @@ void features_write(struct session *s)
 
     xml_start(&w, "stream:features", NULL);
     if (s->type == SESSION_C2S) {
-        write_after_sasl(&w);
+        write_after_sasl(s, &w);
     } else {
         write_starttls(s, &w);
         sasl_write_features(s, &w);
