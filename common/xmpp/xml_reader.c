@@ -158,6 +158,12 @@ void xml_reader_restart(struct xml_reader *r)
     xml_reader_init(r, r->limits);
 }
 
+void xml_reader_rename_default(struct xml_reader *r, const char *ns)
+{
+    assert(!r->root_ns->is_static); /* that is jabber:client already */
+    ((struct xml_binding *)(uintptr_t)&r->root_ns->bindings[0])->ns = str_of(ns);
+}
+
 void xml_reader_set_limits(struct xml_reader *r, const struct xml_limits *limits)
 {
     assert(limits->stanza_bytes > 0);

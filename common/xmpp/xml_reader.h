@@ -77,6 +77,9 @@ void xml_reader_init(struct xml_reader *r, const struct xml_limits *limits);
 void xml_reader_deinit(struct xml_reader *r);
 /* [any] For a stream restart (after STARTTLS, after SASL): forgets everything, a header must come next. */
 void xml_reader_restart(struct xml_reader *r);
+/* [any] After XML_STREAM_OPEN: what takes its namespace from the default that the header declared is read as of `ns`, a
+ * literal. The stanzas of a component's stream (XEP-0114) are those of clients, but for this name. */
+void xml_reader_rename_default(struct xml_reader *r, const char *ns);
 /* [any] From the next stanza on. */
 void xml_reader_set_limits(struct xml_reader *r, const struct xml_limits *limits);
 /* [any] True while a stanza (or header) has begun and is not complete. */

@@ -71,6 +71,16 @@ const struct config_host *config_host(const struct config *cfg, struct str domai
     return NULL;
 }
 
+/* Few; asked only about domains that are no hosts. */
+const struct config_component *config_component(const struct config *cfg, struct str domain)
+{
+    for (size_t i = 0; i < cfg->n_components; i++) {
+        if (str_eq(cfg->components[i].domain, domain))
+            return &cfg->components[i];
+    }
+    return NULL;
+}
+
 /* ---- networks ---- */
 
 /* IPv4 as ::ffff:a.b.c.d, as in struct config_network. False: neither IPv4 nor IPv6. */

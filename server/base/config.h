@@ -18,6 +18,7 @@
 
 enum config_tls_mode { CONFIG_TLS_STARTTLS, CONFIG_TLS_DIRECT, CONFIG_TLS_NONE };
 enum config_archive_policy { CONFIG_ARCHIVE_ALWAYS, CONFIG_ARCHIVE_NEVER, CONFIG_ARCHIVE_ROSTER };
+enum config_listener_role { CONFIG_SERVES_CLIENTS, CONFIG_SERVES_COMPONENTS };
 enum config_proxy_mode { CONFIG_PROXY_OFF, CONFIG_PROXY_REQUIRED };
 enum config_storage_backend { CONFIG_STORAGE_SQLITE, CONFIG_STORAGE_MEMORY };
 enum config_transport { CONFIG_TRANSPORT_UDP, CONFIG_TRANSPORT_TCP };
@@ -43,6 +44,7 @@ enum config_fast_mechanism {
 
 /* The words for them in the file, by value, NULL behind the last. */
 extern const char *const config_names_tls_mode[];
+extern const char *const config_names_listener_role[];
 extern const char *const config_names_proxy_mode[];
 extern const char *const config_names_archive_policy[];
 extern const char *const config_names_storage_backend[];
@@ -118,6 +120,8 @@ struct config {
     /* Perhaps none. */
     size_t n_external_services;
     const struct config_external_service *external_services;
+    size_t n_components;
+    const struct config_component *components;
 };
 
 /* [any] Reads `path`. `modules`: the names that may stand in lists of modules, NULL behind the last; NULL: not checked.
@@ -135,6 +139,9 @@ void config_unref(struct config **cfg);
 
 /* [any] The host of that name, prepared by jid_prepare_domain(); NULL: not one of ours. Lives as long as `cfg`. */
 const struct config_host *config_host(const struct config *cfg, struct str domain);
+
+/* [any] The component of that domain, prepared likewise; NULL: there is none. Lives as long as `cfg`. */
+const struct config_component *config_component(const struct config *cfg, struct str domain);
 
 /* [any] Whether the address lies in one of the networks. IPv4 that came over an IPv6 socket counts as IPv4. */
 bool config_networks_contain(const struct config_networks *networks, const struct sockaddr *addr);

@@ -85,6 +85,7 @@ size_t config_diff(const struct config *before, const struct config *after,
     diff_tables(&d, &config_root, NULL, before, after);
     diff_nameless(&d, STR("listener"), before, after);
     diff_nameless(&d, STR("external_service"), before, after);
+    diff_nameless(&d, STR("component"), before, after);
     diff_hosts(&d, before, after);
     return d.n;
 }

@@ -14,6 +14,7 @@ const char *const config_names_sasl_mechanism[] = {
 const char *const config_names_fast_mechanism[] = {
     "HT-SHA-256-EXPR", "HT-SHA-256-UNIQ", "HT-SHA-256-ENDP", "HT-SHA-256-NONE", NULL,
 };
+const char *const config_names_listener_role[] = {"clients", "components", NULL};
 const char *const config_names_transport[] = {"udp", "tcp", NULL};
 const char *const config_names_log_level[] = {"error", "warn", "info", "debug", NULL};
 const char *const config_names_log_target[] = {"stderr", "file", "syslog", NULL};
@@ -91,7 +92,7 @@ enum { ON_RESTART, ON_RELOAD };
 static const struct config_row rows_root[] = {
     ROOT(server), ROOT_LIST(listener, listeners, ON_RESTART), ROOT(tls), ROOT(proxy), ROOT(storage), ROOT(control),
     ROOT(log), ROOT(limits), ROOT(sasl), ROOT(fast), ROOT(sm), ROOT(archive), ROOT(modules), ROOT(csi), ROOT(push), ROOT_LIST(host, hosts, ON_RELOAD),
-    ROOT_LIST(external_service, external_services, ON_RELOAD),
+    ROOT_LIST(external_service, external_services, ON_RELOAD), ROOT_LIST(component, components, ON_RELOAD),
 };
 const struct config_table config_root = {
     .path = "", .size = sizeof(struct config), .n_rows = ARRAY_LEN(rows_root), .rows = rows_root};

@@ -69,7 +69,9 @@ static void check_listener(struct config_reader *r, const struct config *cfg, si
     if (l->proxy_tls && l->tls == CONFIG_TLS_DIRECT)
         refuse(r, "listener.proxy_tls", &l->proxy_tls,
                "TLS cannot end at the balancer and begin here: tls must be \"none\" or \"starttls\"");
-    if (l->tls == CONFIG_TLS_NONE && cfg->tls.required && !l->proxy_tls)
+    if (l->serves == CONFIG_SERVES_COMPONENTS && l->tls != CONFIG_TLS_NONE)
+        refuse(r, "listener.tls", &l->tls, "components have no TLS: must be \"none\" where serves is \"components\"");
+    if (l->serves == CONFIG_SERVES_CLIENTS && l->tls == CONFIG_TLS_NONE && cfg->tls.required && !l->proxy_tls)
         refuse(r, "listener.tls", &l->tls, "nobody could log in: tls.required is true");
 }
 
@@ -146,6 +148,45 @@ static void check_service(struct config_reader *r, const struct config *cfg, con
                                 "external_service.hosts", "there is no [[host]] of the name \"%s\"", s->hosts.items[i]);
 }
 
+/* ---- components ---- */
+
+static void refuse_component(struct config_reader *r, const struct config_component *c, const char *what)
+{
+    config_mistakes_add(&r->mistakes, place_of(r, "component.domain", &c->domain, "component", c), "component.domain",
+                        "%s", what);
+}
+
+static bool has_listener_for_components(const struct config *cfg)
+{
+    for (size_t i = 0; i < cfg->n_listeners; i++)
+        if (cfg->listeners[i].serves == CONFIG_SERVES_COMPONENTS)
+            return true;
+    return false;
+}
+
+static void check_component(struct config_reader *r, const struct config *cfg, size_t i)
+{
+    const struct config_component *c = &cfg->components[i];
+
+    if (c->domain.len == 0) {
+        if (config_place_of(r, config_row_find(STR("component.domain")), &c->domain).line == 0)
+            refuse_component(r, c, "is missing");
+        return;
+    }
+    if (is_host(cfg, c->domain.p))
+        refuse_component(r, c, "is the name of a [[host]]");
+    for (size_t k = 0; k < i; k++)
+        if (str_eq(cfg->components[k].domain, c->domain)) {
+            refuse_component(r, c, "is given twice");
+            break;
+        }
+    if (config_place_of(r, config_row_find(STR("component.secret")), &c->secret).line == 0)
+        config_mistakes_add(&r->mistakes, place_of(r, "component.secret", &c->secret, "component", c),
+                            "component.secret", "is missing");
+    if (i == 0 && !has_listener_for_components(cfg))
+        refuse_component(r, c, "nobody could connect: no [[listener]] has serves = \"components\"");
+}
+
 void config_rules_check(struct config_reader *r, const struct config *cfg)
 {
     check_limits(r, &cfg->limits);
@@ -156,4 +197,6 @@ void config_rules_check(struct config_reader *r, const struct config *cfg)
         check_host(r, cfg, i);
     for (size_t i = 0; i < cfg->n_external_services; i++)
         check_service(r, cfg, &cfg->external_services[i]);
+    for (size_t i = 0; i < cfg->n_components; i++)
+        check_component(r, cfg, i);
 }

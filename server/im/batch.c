@@ -199,6 +199,15 @@ void batch_hold_if_any_behind(struct session *s)
         batch_hold_if_behind(s, server->workers[i]);
 }
 
+bool batch_is_any_behind(const struct worker *w)
+{
+    for (unsigned i = 0; i < w->server->n_workers; i++) {
+        if (is_behind(w, w->server->workers[i]))
+            return true;
+    }
+    return false;
+}
+
 /* ---- at the destination ---- */
 
 static void on_caught_up(struct worker *w, void *arg)

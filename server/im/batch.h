@@ -57,6 +57,9 @@ void batch_post_all(struct worker *w);
 void batch_hold_if_behind(struct session *s, const struct worker *dest);
 /* [worker] The same for every worker: after a broadcast. */
 void batch_hold_if_any_behind(struct session *s);
+/* [worker] Is any worker behind, or the own one's storage? For senders that are no sessions, which wait by themselves.
+ */
+bool batch_is_any_behind(const struct worker *w);
 /* [any] What a stanza counts for, while it waits. */
 size_t batch_cost(const struct stanza *st);
 /* [worker] So many bytes wait for storage: a message that is being written, a stanza whose account is being loaded. */

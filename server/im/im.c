@@ -3,6 +3,7 @@
 #include "server/base/config.h"
 #include "server/im/batch.h"
 #include "server/im/bind.h"
+#include "server/im/components.h"
 #include "server/im/delivery.h"
 #include "server/im/hooks.h"
 #include "server/im/iq_ask.h"
@@ -15,6 +16,7 @@
 #include "server/im/router.h"
 #include "server/im/shard.h"
 #include "server/im/unacked.h"
+#include "server/stream/component.h"
 #include "server/stream/sasl2.h"
 #include "server/stream/sasl_cache.h"
 #include "server/stream/stream.h"
@@ -185,7 +187,7 @@ static void visit_conn(struct conn *c, void *arg)
 {
     const struct visit *v = arg;
 
-    if (conn_owner(c) != NULL)
+    if (conn_owner(c) != NULL && !component_owns(c))
         v->fn(conn_owner(c), v->arg);
 }
 
@@ -214,6 +216,7 @@ static void on_config(struct worker *w, const struct config *old)
 {
     (void)old;
     hooks_config_changed(w);
+    components_apply_config(w);
     im_for_each_session(w, apply_config, NULL);
 }
 
@@ -228,11 +231,15 @@ static void on_drain(struct worker *w)
 {
     w->is_draining = true;
     im_for_each_session(w, say_goodbye, NULL);
+    components_drain(w);
 }
 
 static void on_accepted(struct worker *w, struct conn *own_conn)
 {
-    stream_accept(w, own_conn);
+    if (component_owns(own_conn))
+        component_accept(w, own_conn);
+    else
+        stream_accept(w, own_conn);
 }
 
 static void on_stop(struct worker *w)
@@ -262,5 +269,6 @@ static const struct worker_events events = {
 const struct worker_events *im_start(void)
 {
     stream_set_upper(&upper);
+    components_start();
     return &events;
 }

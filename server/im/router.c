@@ -5,6 +5,7 @@
 #include "server/base/config.h"
 #include "server/base/log.h"
 #include "server/im/batch.h"
+#include "server/im/components.h"
 #include "server/im/debt.h"
 #include "server/im/delivery.h"
 #include "server/im/iq_ask.h"
@@ -315,6 +316,10 @@ void router_deliver_local(struct worker *w, struct stanza *st, const struct jid 
 {
     struct account *a = account_peek(shard_of(w), jid_bare(to));
 
+    if (a == NULL && config_component(w->config, jid_domain(to)) != NULL) {
+        components_deliver(w, st, to);
+        return;
+    }
     if (a == NULL && needs_sessions(st))
         return;
     if (a == NULL || !account_is_ready(a)) {
@@ -339,18 +344,20 @@ static void deliver_to_host(struct worker *w, struct stanza *st, const struct ji
         router_refuse(w, st, what.err, NULL); /* which answers no error and no result */
 }
 
-/* Here (on one of the workers), or nowhere: the two answers that there are until there is another node, or s2s. Returns
- * the worker that it went to. `is_own`: the address lies in the stanza, and the reference may be taken over, which
- * leaves NULL in *st; otherwise both are borrowed. */
+/* An account or a component, here (on one of the workers), or nowhere: the answers that there are until there is
+ * another node, or s2s. Returns the worker that it went to. `is_own`: the address lies in the stanza, and the reference
+ * may be taken over, which leaves NULL in *st; otherwise both are borrowed. */
 static struct worker *route(struct worker *w, struct stanza **st, const struct jid *to, bool is_own)
 {
     struct worker *home = w;
 
-    if (config_host(w->config, jid_domain(to)) == NULL)
+    bool is_host = config_host(w->config, jid_domain(to)) != NULL;
+
+    if (!is_host && config_component(w->config, jid_domain(to)) == NULL)
         router_refuse(w, *st, STANZA_ERR_REMOTE_SERVER_NOT_FOUND, NULL);
-    else if (to->local_len == 0)
+    else if (is_host && to->local_len == 0)
         deliver_to_host(w, *st, to);
-    else if ((home = server_home_of(w->server, jid_bare(to))) == w)
+    else if ((home = server_home_of(w->server, is_host ? jid_bare(to) : jid_domain(to))) == w)
         router_deliver_local(w, *st, to);
     else if (!is_own)
         batch_deliver_copy(w, home, *st, to);

@@ -10,6 +10,7 @@ struct shard *shard_new(struct worker *w)
     hash_table_init(&s->sessions, &w->server->table_key);
     hash_table_init(&s->by_id, &w->server->table_key);
     hash_table_init(&s->accounts, &w->server->table_key);
+    hash_table_init(&s->components, &w->server->table_key);
     hash_table_init(&s->asks, &w->server->table_key);
     s->idle_end = &s->idle;
     batch_links_init(&s->links, w->server->n_workers);
@@ -27,6 +28,7 @@ void shard_free(struct shard **own_s)
     hash_table_deinit(&s->sessions);
     hash_table_deinit(&s->by_id);
     hash_table_deinit(&s->accounts);
+    hash_table_deinit(&s->components);
     hash_table_deinit(&s->asks);
     batch_links_deinit(&s->links);
     free(s->gone);

@@ -20,6 +20,7 @@ struct shard {
     uint32_t n_idle;
     struct session *ticking;  /* sessions with a ledger */
     struct account *removing; /* accounts with offline messages to be removed at the end of this turn */
+    struct hash_table components; /* connected ones (stream/component.h), by domain */
     struct hash_table asks;   /* questions without an answer yet (im/iq_ask.h), by their id */
     uint32_t deliveries;      /* counts the messages that were delivered to accounts here */
     uint32_t delivery;        /* the one that HOOK_MESSAGE_DELIVERED is called for */

@@ -437,7 +437,7 @@ static enum ln_err open_listener(struct acceptor *a, struct listener *l, const s
     uint16_t port;
 
     l->acceptor = a;
-    l->security = security_of[c->tls];
+    l->security = c->serves == CONFIG_SERVES_COMPONENTS ? CONN_COMPONENT : security_of[c->tls];
     l->wants_proxy = c->proxy_protocol == CONFIG_PROXY_REQUIRED;
     l->trusts_proxy_tls = c->proxy_tls;
     l->fd = open_socket(c);
@@ -457,8 +457,8 @@ static enum ln_err open_listener(struct acceptor *a, struct listener *l, const s
     l->poll.data = l->retry.data = l;
     (void)uv_poll_start(&l->poll, UV_READABLE, on_acceptable);
     log_info(LOG_NET, 0, "listener.open", F_CSTR("address", c->address), F_U64("port", port),
-             F_CSTR("tls", config_names_tls_mode[c->tls]), F_BOOL("proxy", l->wants_proxy),
-             F_BOOL("proxy_tls", l->trusts_proxy_tls));
+             F_CSTR("serves", config_names_listener_role[c->serves]), F_CSTR("tls", config_names_tls_mode[c->tls]),
+             F_BOOL("proxy", l->wants_proxy), F_BOOL("proxy_tls", l->trusts_proxy_tls));
     return LN_OK;
 }
 

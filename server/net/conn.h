@@ -49,7 +49,7 @@ struct conn_events {
 };
 
 /* What the listener promised its clients, or what a balancer has done for this one. */
-enum conn_security { CONN_STARTTLS, CONN_DIRECT_TLS, CONN_PLAIN, CONN_PROXY_TLS };
+enum conn_security { CONN_STARTTLS, CONN_DIRECT_TLS, CONN_PLAIN, CONN_PROXY_TLS, CONN_COMPONENT };
 
 /* The TLS that a trusted balancer ended (CONN_PROXY_TLS). What came is plain text to us, and counts as secured. */
 struct conn_proxy_tls {

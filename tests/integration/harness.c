@@ -27,7 +27,9 @@ static const char listeners[] = "[[listener]]\naddress = \"127.0.0.1\"\nport = 0
                                 "[[listener]]\naddress = \"127.0.0.1\"\nport = 0\ntls = \"starttls\"\n"
                                 "proxy_protocol = \"required\"\n\n"
                                 "[[listener]]\naddress = \"127.0.0.1\"\nport = 0\ntls = \"none\"\n"
-                                "proxy_protocol = \"required\"\nproxy_tls = true\n\n";
+                                "proxy_protocol = \"required\"\nproxy_tls = true\n\n"
+                                "[[listener]]\naddress = \"127.0.0.1\"\nport = 0\ntls = \"none\"\n"
+                                "serves = \"components\"\n\n";
 
 /* The harness of the running test, whose log is shown when the test fails. */
 static struct harness *current;
@@ -241,6 +243,8 @@ static enum harness_port port_of_line(const char *line)
 {
     if (strstr(line, " proxy_tls=true") != NULL)
         return HARNESS_PROXY_TLS;
+    if (strstr(line, " serves=components") != NULL)
+        return HARNESS_COMPONENTS;
     if (strstr(line, " proxy=true") != NULL)
         return HARNESS_PROXIED;
     return strstr(line, "tls=direct") != NULL ? HARNESS_DIRECT_TLS : HARNESS_STARTTLS;

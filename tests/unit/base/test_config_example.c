@@ -104,7 +104,11 @@ static const struct entry *page_find(const struct page *p, const char *name)
 /* ---- what the rows say ---- */
 
 /* With one of each table that there may be none of, as the example shows it. */
-#define SHOWN "[[external_service]]\ntype = \"turn\"\nhost = \"turn.linnet.example\"\n"
+#define SHOWN                                                                                                          \
+    "[[external_service]]\ntype = \"turn\"\nhost = \"turn.linnet.example\"\n"                                          \
+    "[[component]]\ndomain = \"upload.linnet.example\"\nsecret = \"long and random\"\n"                                \
+    "[[listener]]\n[[listener]]\nport = 5223\ntls = \"direct\"\n[[listener]]\nport = 5347\nserves = "                  \
+    "\"components\"\ntls = \"none\"\n"
 
 static struct config *parsed(struct str text, const char *path)
 {
@@ -179,7 +183,7 @@ static void check_table(const struct page *p, const struct config_table *table, 
             check_table(p, row->table, config_field_const(row, values), is_none);
         else if (row->type == CONFIG_TYPE_TABLES)
             check_table(p, row->table, config_array_at(row, config_array_get(row, values), 0),
-                        strcmp(row->field, "external_service") == 0);
+                        (strcmp(row->field, "external_service") == 0 || strcmp(row->field, "component") == 0));
         else
             check_row(p, table, row, config_field_const(row, values), is_none);
     }

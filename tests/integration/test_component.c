@@ -1,0 +1,251 @@
+/* tests/integration/test_component.c - XEP-0114: a service of its own, on a stream of its own. */
+#include "raw.h"
+
+#include <openssl/sha.h>
+
+#define COMPONENT "plays.linnet.example"
+#define OTHER     "others.linnet.example"
+#define SECRET    "a long & random one"
+
+static struct raw *open_component(struct harness *h, const char *domain)
+{
+    struct raw *r = raw_connect(h, HARNESS_COMPONENTS);
+
+    raw_expect_new_stream(r);
+    raw_send(r,
+             "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' to='%s'>",
+             domain);
+    return r;
+}
+
+static void send_handshake(struct raw *r, const char *secret)
+{
+    const char *id = node_attr(raw_expect_header(r), "id");
+    char text[256], hex[2 * SHA_DIGEST_LENGTH + 1];
+    unsigned char hash[SHA_DIGEST_LENGTH];
+    int len = snprintf(text, sizeof(text), "%s%s", id, secret);
+
+    SHA1((const unsigned char *)text, (size_t)len, hash);
+    for (size_t i = 0; i < sizeof(hash); i++)
+        snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+    raw_send(r, "<handshake>%s</handshake>", hex);
+}
+
+static struct raw *connect_component(struct harness *h, const char *domain)
+{
+    struct raw *r = open_component(h, domain);
+
+    send_handshake(r, SECRET);
+    raw_expect(r, "handshake");
+    return r;
+}
+
+static void a_component_that_knows_the_secret_is_welcome(void **state)
+{
+    struct raw *r = open_component(*state, COMPONENT);
+    const struct node *header = raw_expect_header(r);
+
+    assert_string_equal(node_attr(header, "from"), COMPONENT);
+    assert_true(strlen(node_attr(header, "id")) >= 16);
+    send_handshake(r, SECRET);
+    raw_expect(r, "handshake");
+    raw_send(r, "</stream:stream>");
+    raw_expect_closed(r);
+    raw_free(&r);
+}
+
+static void one_with_another_secret_is_not(void **state)
+{
+    struct raw *r = open_component(*state, COMPONENT);
+
+    send_handshake(r, "a guess");
+    raw_expect_error(r, "not-authorized");
+    raw_free(&r);
+    r = open_component(*state, COMPONENT);
+    raw_send(r, "<handshake/>");
+    raw_expect_error(r, "not-authorized");
+    raw_free(&r);
+}
+
+static void stanzas_before_the_handshake_are_not_taken(void **state)
+{
+    struct raw *r = open_component(*state, COMPONENT);
+
+    raw_send(r, "<message from='" COMPONENT "' to='" DOMAIN "'/>");
+    raw_expect_error(r, "not-authorized");
+    raw_free(&r);
+}
+
+static void domains_that_are_no_components_are_unknown(void **state)
+{
+    static const char *const domains[] = {"nowhere.example", DOMAIN, ""};
+
+    for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++) {
+        struct raw *r = open_component(*state, domains[i]);
+
+        raw_expect_error(r, "host-unknown");
+        raw_free(&r);
+    }
+}
+
+static void a_client_does_not_get_in_where_components_do(void **state)
+{
+    struct raw *r = raw_connect(*state, HARNESS_COMPONENTS);
+
+    raw_open(r, COMPONENT);
+    raw_expect_error(r, "invalid-namespace");
+    raw_free(&r);
+}
+
+static void users_and_component_talk_to_each_other(void **state)
+{
+    struct raw *r = connect_component(*state, COMPONENT);
+    struct raw *c = raw_login(*state, harness_account(*state), NULL);
+
+    raw_send(c, "<message to='hamlet@" COMPONENT "/stage' type='chat' id='m1'><body>a &amp; b</body>"
+                "<x xmlns='urn:example:x'><y/></x></message>");
+    raw_expect(
+        r, "message[@from='%s'][@to='hamlet@" COMPONENT "/stage'][@type='chat'][@id='m1']/x[@xmlns='urn:example:x']/y",
+        c->jid);
+    raw_send(r, "<message from='hamlet@" COMPONENT "/stage' to='%s' type='chat'><body>to be</body></message>", c->jid);
+    raw_expect(c, "message[@from='hamlet@" COMPONENT "/stage'][@type='chat']/body[@xmlns='jabber:client'][.='to be']");
+    raw_send(c, "<iq type='get' id='q1' to='" COMPONENT "'><ping xmlns='urn:xmpp:ping'/></iq>");
+    raw_expect(r, "iq[@type='get'][@id='q1'][@from='%s'][@to='" COMPONENT "']/ping[@xmlns='urn:xmpp:ping']", c->jid);
+    raw_send(r, "<iq type='result' id='q1' to='%s' from='" COMPONENT "'/>", c->jid);
+    raw_expect(c, "iq[@type='result'][@id='q1'][@from='" COMPONENT "']");
+    raw_send(r, "<iq type='get' id='q2' to='" DOMAIN "' from='" COMPONENT "'><ping xmlns='urn:xmpp:ping'/></iq>");
+    raw_expect(r, "iq[@type='result'][@id='q2'][@from='" DOMAIN "'][@to='" COMPONENT "']");
+    raw_free(&r);
+    raw_free(&c);
+}
+
+static void presence_that_was_directed_at_it_is_taken_back_at_the_end(void **state)
+{
+    struct raw *r = connect_component(*state, COMPONENT);
+    struct raw *c = raw_login(*state, harness_account(*state), NULL);
+
+    raw_send(c, "<presence to='room@" COMPONENT "/nick'/>");
+    raw_expect(r, "presence[@from='%s'][@to='room@" COMPONENT "/nick'][not(@type)]", c->jid);
+    raw_send(c, "</stream:stream>");
+    raw_expect(r, "presence[@from='%s'][@to='room@" COMPONENT "/nick'][@type='unavailable']", c->jid);
+    raw_free(&c);
+    raw_free(&r);
+}
+
+static void a_component_may_not_speak_for_others(void **state)
+{
+    static const char *const stanzas[] = {
+        "<message from='" DOMAIN "' to='x@" DOMAIN "'/>",
+        "<message from='x@" DOMAIN "' to='x@" DOMAIN "'/>",
+        "<message from='x@sub." COMPONENT "' to='x@" DOMAIN "'/>",
+        "<message to='x@" DOMAIN "'/>",
+        "<message from='@@' to='x@" DOMAIN "'/>",
+    };
+
+    for (size_t i = 0; i < sizeof(stanzas) / sizeof(stanzas[0]); i++) {
+        struct raw *r = connect_component(*state, COMPONENT);
+
+        raw_send(r, "%s", stanzas[i]);
+        raw_expect_error(r, "invalid-from");
+        raw_free(&r);
+    }
+}
+
+static void a_stanza_without_an_address_ends_the_stream(void **state)
+{
+    struct raw *r = connect_component(*state, COMPONENT);
+
+    raw_send(r, "<message from='" COMPONENT "'/>");
+    raw_expect_error(r, "improper-addressing");
+    raw_free(&r);
+}
+
+static void while_it_is_not_there_its_users_are_told(void **state)
+{
+    struct raw *c = raw_login(*state, harness_account(*state), NULL);
+    struct raw *r;
+
+    raw_send(c, "<message to='x@" OTHER "' type='chat' id='m1'><body>anybody?</body></message>");
+    raw_expect(c, "message[@type='error'][@id='m1'][@from='x@" OTHER "']/error/service-unavailable");
+    r = connect_component(*state, OTHER);
+    raw_send(c, "<message to='x@" OTHER "' type='chat' id='m2'><body>anybody?</body></message>");
+    raw_expect(r, "message[@id='m2']");
+    raw_free(&r);
+    raw_free(&c);
+}
+
+static void the_newer_of_two_connections_stays(void **state)
+{
+    struct raw *older = connect_component(*state, COMPONENT), *newer = connect_component(*state, COMPONENT);
+    struct raw *c = raw_login(*state, harness_account(*state), NULL);
+
+    raw_expect_error(older, "conflict");
+    raw_send(c, "<message to='" COMPONENT "' id='m1'/>");
+    raw_expect(newer, "message[@id='m1']");
+    raw_free(&c);
+    raw_free(&older);
+    raw_free(&newer);
+}
+
+static void components_reach_each_other(void **state)
+{
+    struct raw *one = connect_component(*state, COMPONENT), *other = connect_component(*state, OTHER);
+
+    raw_send(one, "<message from='a@" COMPONENT "' to='b@" OTHER "' id='m1'><body>hi</body></message>");
+    raw_expect(other, "message[@from='a@" COMPONENT "'][@to='b@" OTHER "'][@id='m1']/body[.='hi']");
+    raw_free(&one);
+    raw_free(&other);
+}
+
+static void many_messages_keep_their_order_both_ways(void **state)
+{
+    enum { MESSAGES = 500 };
+    struct raw *r = connect_component(*state, COMPONENT);
+    struct raw *c = raw_login(*state, harness_account(*state), NULL);
+
+    for (int i = 0; i < MESSAGES; i++) {
+        raw_send(c, "<message to='" COMPONENT "' id='u%d'><body>hi</body></message>", i);
+        raw_send(r, "<message from='" COMPONENT "' to='%s' id='c%d'><body>hi</body></message>", c->jid, i);
+    }
+    for (int i = 0; i < MESSAGES; i++) {
+        raw_expect(c, "message[@id='c%d']", i);
+        raw_expect(r, "message[@id='u%d']", i);
+    }
+    raw_free(&r);
+    raw_free(&c);
+}
+
+static void broken_xml_ends_the_stream(void **state)
+{
+    struct raw *r = connect_component(*state, COMPONENT);
+
+    raw_send(r, "<message from='" COMPONENT "' to='" DOMAIN "'></iq>");
+    raw_expect_error(r, "not-well-formed");
+    raw_free(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        HARNESS_TEST(a_component_that_knows_the_secret_is_welcome),
+        HARNESS_TEST(one_with_another_secret_is_not),
+        HARNESS_TEST(stanzas_before_the_handshake_are_not_taken),
+        HARNESS_TEST(domains_that_are_no_components_are_unknown),
+        HARNESS_TEST(a_client_does_not_get_in_where_components_do),
+        HARNESS_TEST(users_and_component_talk_to_each_other),
+        HARNESS_TEST(presence_that_was_directed_at_it_is_taken_back_at_the_end),
+        HARNESS_TEST(a_component_may_not_speak_for_others),
+        HARNESS_TEST(a_stanza_without_an_address_ends_the_stream),
+        HARNESS_TEST(while_it_is_not_there_its_users_are_told),
+        HARNESS_TEST(the_newer_of_two_connections_stays),
+        HARNESS_TEST(components_reach_each_other),
+        HARNESS_TEST(many_messages_keep_their_order_both_ways),
+        HARNESS_TEST(broken_xml_ends_the_stream),
+    };
+    const struct harness_options options = {
+        .tables = "[[component]]\ndomain = \"" COMPONENT "\"\nsecret = \"" SECRET "\"\n"
+                  "[[component]]\ndomain = \"" OTHER "\"\nsecret = \"" SECRET "\"\n",
+    };
+
+    return harness_run_tests("components", tests, &options);
+}
