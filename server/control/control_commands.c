@@ -325,6 +325,8 @@ static const struct control_command commands[] = {
     {"status", 0, 0, true, run_status},
     {"sessions", 0, 1, true, control_sessions},
     {"kick", 1, 2, false, control_kick},
+    {"clients", 1, 1, true, control_clients},
+    {"logout", 2, 2, false, control_logout},
     {"users", 0, 1, true, control_users},
     {"adduser", 2, 2, false, control_adduser},
     {"passwd", 2, 2, false, control_passwd},

@@ -30,6 +30,9 @@ void control_adduser(struct control *c, struct control_request *r);
 void control_passwd(struct control *c, struct control_request *r);
 void control_deluser(struct control *c, struct control_request *r);
 void control_users(struct control *c, struct control_request *r);
+/* control_clients.c */
+void control_clients(struct control *c, struct control_request *r);
+void control_logout(struct control *c, struct control_request *r);
 /* control_import.c */
 void control_import(struct control *c, struct control_request *r);
 /* control_sessions.c */

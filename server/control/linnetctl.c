@@ -44,6 +44,14 @@ static const struct command commands[] = {
      "Ends the session with this full JID or this id, or all of an account. The client is told TEXT, in a "
      "policy-violation "
      "stream error. It may log in again: to keep somebody out, change the password or delete the account."},
+    {"clients", "JID", 1, 1, TAKES_WIDE, "The programs that log in to an account",
+     "Those that say who they are when they log in (XEP-0388), whether they are connected or not.\n"
+     "tokens: it has one to log in with instead of the password (XEP-0484).\n"
+     "password: it has logged in with the password that is in force, and may know it."},
+    {"logout", "JID ID", 2, 2, 0, "Log a program out of an account",
+     "Its tokens are void, its sessions end, and it is forgotten; ID is what clients shows. If it knows the password "
+     "it "
+     "can log in again: passwd keeps it out, and all others that do not know the new one."},
     {"users", "[HOST]", 0, 1, 0, "All accounts, or those of one host",
      "Accounts by name, with the times when they were made and when their password was last set."},
     {"adduser", "JID", 1, 1, TAKES_PASSWORD, "Make an account",

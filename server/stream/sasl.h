@@ -19,6 +19,10 @@ void sasl_abort(struct session *s);
 /* Forgets an exchange; accepts NULL. */
 void sasl_free(struct sasl **x);
 
+/* The names of mechanisms that a client has used (user_agent.h), one at a time: *cursor starts at 0; NULL ends. [any]
+ */
+const char *sasl_next_mechanism_name(uint32_t bits, unsigned *cursor);
+
 /* Forgets what was remembered of an account's password. */
 void sasl_forget(struct worker *w, struct str bare_jid);
 

@@ -4,6 +4,7 @@
 #include "common/xmpp/ns.h"
 #include "server/base/config.h"
 #include "server/net/tls.h"
+#include "server/stream/sasl.h"
 
 /* In the order of preference, which is the order they are offered in. */
 static const struct sasl_mechanism mechanisms[] = {

@@ -42,10 +42,8 @@ void sasl_write_bindings(const struct session *s, struct xml_writer *w);
 /* The one that the client names. NULL: it was not offered, and *ret_failure says why. */
 const struct sasl_mechanism *sasl_find_mechanism(const struct session *s, struct str name, bool is_token,
                                                  const char **ret_failure);
-/* Tells the mechanisms apart where they are stored (user_agent.h): one bit of 32. */
+/* Tells the mechanisms apart where they are stored (user_agent.h): one bit of 32. See sasl_next_mechanism_name(). */
 uint32_t sasl_mechanism_bit(const struct sasl_mechanism *m);
-/* The names of those bits, one at a time; *cursor starts at 0; NULL ends. */
-const char *sasl_next_mechanism_name(uint32_t bits, unsigned *cursor);
 
 /* ---- what they do with a message: sasl_scram.c, sasl_plain.c, sasl_token.c ---- */
 void sasl_take_scram(struct session *s, struct str message);

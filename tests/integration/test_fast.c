@@ -527,6 +527,47 @@ static void a_session_of_an_old_client_can_be_ended_too(void **state)
     free(end);
 }
 
+/* ---- the operator ---- */
+
+static void the_operator_sees_clients_and_logs_one_out(void **state)
+{
+    struct harness *h = *state;
+    const struct account *a = harness_account(h);
+    struct phone p = phone_new(h, a), tablet = phone_new(h, a);
+    char *token = get_token(&p, "NONE", NULL), *other = get_token(&tablet, "NONE", NULL), *output;
+    struct raw *r = sasl2_login(h, a, p.agent, "t");
+    struct json *list = harness_ctl_json(h, "clients", a->jid);
+    const char *id = strrchr(r->jid, '/') + 1;
+    /* By the end of its resource a session is known as that of a client. */
+    const struct json *client = json_find(list, "id", id);
+
+    assert_int_equal(json_count(list), 2);
+    assert_non_null(client);
+    assert_string_equal(json_text(client, "software"), "AwesomeXMPP");
+    assert_string_equal(json_text(client, "device"), "Kiva's Phone");
+    assert_string_equal(json_text(client, "mechanisms"), "PLAIN");
+    assert_string_equal(json_text(client, "tokens"), "true");
+    assert_string_equal(json_text(client, "connected"), "true");
+    assert_non_null(json_find(list, "connected", "false"));
+    assert_int_equal(harness_ctl(h, NULL, &output, "logout", a->jid, id), 0);
+    free(output);
+    raw_expect_error(r, "not-authorized");
+    assert_refused(&p, "NONE", token);
+    assert_enters(&tablet, "NONE", other);
+    assert_int_equal(harness_ctl(h, NULL, &output, "logout", a->jid, id), 1);
+    assert_non_null(strstr(output, "no such client"));
+    free(output);
+    assert_int_equal(harness_ctl(h, NULL, &output, "clients", "nobody-at-all@" DOMAIN), 1);
+    assert_non_null(strstr(output, "no such account"));
+    free(output);
+    json_free(&list);
+    raw_free(&r);
+    free(token);
+    free(other);
+    free(p.agent);
+    free(tablet.agent);
+}
+
 static void clients_beyond_the_limit_make_room(void **state)
 {
     static const char *const two[] = {"sasl.user_agents = 2", NULL};
@@ -573,6 +614,7 @@ int main(void)
         HARNESS_TEST(nobody_else_sees_them),
         HARNESS_TEST(a_client_that_is_logged_out_loses_its_sessions_and_tokens),
         HARNESS_TEST(a_session_of_an_old_client_can_be_ended_too),
+        HARNESS_TEST(the_operator_sees_clients_and_logs_one_out),
     };
     static const struct CMUnitTest alone[] = {
         cmocka_unit_test(a_new_token_follows_when_one_is_due_and_the_old_one_counts_until_it_is_used),
