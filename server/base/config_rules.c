@@ -105,6 +105,8 @@ static void check_host(struct config_reader *r, const struct config *cfg, size_t
         refuse(r, "host.certificate", &host->certificate, "host.private_key is missing");
     if (host->private_key[0] != '\0' && host->certificate[0] == '\0')
         refuse(r, "host.private_key", &host->private_key, "host.certificate is missing");
+    if (host->invites.url[0] != '\0' && !config_is_uri(str_of(host->invites.url)))
+        refuse(r, "host.invites.url", &host->invites.url, "this is not a URL");
     if (host->limits.stanza_bytes > cfg->limits.out_queue_bytes && host->limits.stanza_bytes > cfg->limits.stanza_bytes)
         refuse(r, "host.limits.stanza_bytes", &host->limits.stanza_bytes,
                "must not be more than limits.out_queue_bytes");

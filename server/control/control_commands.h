@@ -35,6 +35,10 @@ void control_clients(struct control *c, struct control_request *r);
 void control_logout(struct control *c, struct control_request *r);
 /* control_import.c */
 void control_import(struct control *c, struct control_request *r);
+/* control_invites.c */
+void control_invite(struct control *c, struct control_request *r);
+void control_invites(struct control *c, struct control_request *r);
+void control_uninvite(struct control *c, struct control_request *r);
 /* control_sessions.c */
 void control_sessions(struct control *c, struct control_request *r);
 void control_kick(struct control *c, struct control_request *r);

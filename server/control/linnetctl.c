@@ -16,6 +16,7 @@ enum option_set {
     TAKES_YES = 2,
     TAKES_PASSWORD = 4,
     TAKES_PROBE = 8,
+    TAKES_INVITE = 32,
     TAKES_LIST = 16, /* no options of its own: a list of accounts, from a file */
 };
 
@@ -62,6 +63,13 @@ static const struct command commands[] = {
     {"deluser", "JID", 1, 1, TAKES_YES, "Delete an account and all that is kept for it",
      "Ends its sessions, takes its subscriptions back, removes its contacts, waiting messages and all other data. At a "
      "terminal it asks first, unless --yes is given."},
+    {"invite", "HOST", 1, 1, TAKES_INVITE, "Invite somebody to make an account",
+     "Prints a link, xmpp:..., which a client opens: with it somebody may make an account, also where registration is "
+     "not open. Where host.invites.url is set, the page to send to people without a client, too.\n"
+     "With --contact the new account and that one become contacts of each other; who has an account elsewhere may use "
+     "the link to become a contact only. With --name nobody else gets that name meanwhile."},
+    {"invites", "[HOST]", 0, 1, TAKES_WIDE, "Invitations that were not used up", "Those of users, too."},
+    {"uninvite", "HOST TOKEN", 2, 2, 0, "Take an invitation back", "It counts no more; accounts made with it stay."},
     {"import", "[FILE]", 0, 1, TAKES_LIST, "Make the accounts of another server, with their SCRAM keys",
      "Each line of the file, or of standard input, is an account: its address, a tab, and its keys in the form of "
      "RFC 5803, one space between those of two hashes:\n"
@@ -114,6 +122,10 @@ static const struct option_row option_rows[] = {
     {"yes", NULL, FIELD(yes), TAKES_YES, "do not ask whether it is meant"},
     {"password-stdin", NULL, FIELD(password_stdin), TAKES_PASSWORD, "take the password as a line of standard input"},
     {"password-file", "FILE", FIELD(password_file), TAKES_PASSWORD, "take the password from the first line of a file"},
+    {"contact", "JID", FIELD(contact), TAKES_INVITE, "the account that becomes a contact"},
+    {"name", "NAME", FIELD(name), TAKES_INVITE, "the name, before the @, that the account will have"},
+    {"expires", "TIME", FIELD(expires), TAKES_INVITE, "how long it counts: 90m, 12h, 3d (host.invites.lifetime_s)"},
+    {"uses", "N", FIELD(uses), TAKES_INVITE, "how many may use it (1)"},
     {"address", "ADDRESS", FIELD(address), TAKES_PROBE, "connect there, instead of where DNS says"},
     {"port", "PORT", FIELD(port), TAKES_PROBE, "and to this port"},
     {"tls", "HOW", FIELD(tls), TAKES_PROBE, "starttls (the default), direct or none"},
@@ -297,9 +309,47 @@ static bool parse(int argc, char **argv, struct command_line *cl)
 
 /* ---- carrying out ---- */
 
+/* A number and its unit, s, m, h or d, as seconds; empty: it is none. */
+static struct str seconds_of(const char *text, char mem[24])
+{
+    static const struct {
+        char unit;
+        uint64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    struct str number = str_of(text);
+    uint64_t n;
+
+    for (size_t i = 0; number.len > 1 && i < ARRAY_LEN(units); i++) {
+        if (number.p[number.len - 1] != units[i].unit)
+            continue;
+        if (!str_to_u64(str_make(number.p, number.len - 1), UINT32_MAX, &n))
+            break;
+        return str_make(mem, (size_t)snprintf(mem, 24, "%llu", (unsigned long long)(n * units[i].seconds)));
+    }
+    return str_make(NULL, 0);
+}
+
+/* What the server wants after the host: all of it, empty where it was not given. False: an error has been printed. */
+static bool add_invite(const struct command_line *cl, struct str *request, size_t *n, char mem[24])
+{
+    struct str lifetime = STR("");
+
+    if (cl->opt.expires != NULL) {
+        lifetime = seconds_of(cl->opt.expires, mem);
+        if (lifetime.len == 0)
+            return usage_error(cl, "a time looks like 90m, 12h or 3d", cl->opt.expires);
+    }
+    request[(*n)++] = str_make(cl->opt.contact == NULL ? "" : cl->opt.contact, str_of(cl->opt.contact).len);
+    request[(*n)++] = str_make(cl->opt.name == NULL ? "" : cl->opt.name, str_of(cl->opt.name).len);
+    request[(*n)++] = lifetime;
+    request[(*n)++] = str_make(cl->opt.uses == NULL ? "" : cl->opt.uses, str_of(cl->opt.uses).len);
+    return true;
+}
+
 static enum ctl_exit ask_server(const struct command_line *cl, const char *password)
 {
     struct str request[8];
+    char mem[24];
     struct ctl_answer answer;
     enum ctl_exit verdict;
     size_t n = 0;
@@ -309,6 +359,8 @@ static enum ctl_exit ask_server(const struct command_line *cl, const char *passw
         request[n++] = str_of(cl->args[i]);
     if (password != NULL)
         request[n++] = str_of(password);
+    if ((cl->command->takes & TAKES_INVITE) != 0 && !add_invite(cl, request, &n, mem))
+        return CTL_USAGE;
     verdict = ctl_ask(&cl->opt, request, n, &answer);
     if (verdict != CTL_DONE)
         return verdict;

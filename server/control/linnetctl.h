@@ -27,6 +27,11 @@ struct ctl_options {
     const char *socket;        /* NULL: from the configuration */
     bool password_stdin;       /* even if stdin is a terminal */
     const char *password_file; /* NULL: none */
+    /* invite */
+    const char *contact;
+    const char *name;
+    const char *expires;
+    const char *uses;
     /* probe */
     const char *address; /* NULL: as DNS says */
     const char *port;

@@ -40,9 +40,9 @@ static struct {
 
 /* Points where a module is called whether it is on or not: what it did while it was on has to be undone. */
 static const bool is_for_all[HOOK_POINTS] = {
-    [HOOK_SESSION_CLOSING] = true, [HOOK_ACCOUNT_LOADED] = true,  [HOOK_ACCOUNT_UNLOADED] = true,
-    [HOOK_SESSION_SAVE] = true,    [HOOK_SESSION_RESTORE] = true, [HOOK_ACCOUNT_DELETED] = true,
-    [HOOK_CONFIG_CHANGED] = true,  [HOOK_TURN_END] = true,
+    [HOOK_SESSION_CLOSING] = true,  [HOOK_STREAM_CLOSING] = true, [HOOK_ACCOUNT_LOADED] = true,
+    [HOOK_ACCOUNT_UNLOADED] = true, [HOOK_SESSION_SAVE] = true,   [HOOK_SESSION_RESTORE] = true,
+    [HOOK_ACCOUNT_DELETED] = true,  [HOOK_CONFIG_CHANGED] = true, [HOOK_TURN_END] = true,
 };
 
 /* ---- which modules are on ---- */

@@ -22,6 +22,8 @@ enum hook_point {
     /* e->session: about to end: conn may be gone; presence and tables are still there. Every module is called, on or
      * off: it may have been on when the session began. */
     HOOK_SESSION_CLOSING,
+    /* e->session: the same for one that ends before it was bound. Every module is called, if any has a slot in use. */
+    HOOK_STREAM_CLOSING,
     /* e->session, e->stanza [maker]: a client's stanza, before anything is done with it. */
     HOOK_STANZA_RECEIVED,
     /* e->session, e->count: so many stanzas were queued for the client. */

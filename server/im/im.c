@@ -129,8 +129,11 @@ static void on_closing(struct session *s, bool is_clean)
     struct hook_event e = {.worker = s->worker, .session = s, .account = s->account};
     struct account *a = s->account;
 
-    if (!session_is_connected(s))
+    if (!session_is_connected(s)) {
+        if (s->data != NULL)
+            (void)hooks_run(HOOK_STREAM_CLOSING, session_host(s), &e);
         return;
+    }
     (void)hooks_run(HOOK_SESSION_CLOSING, session_host(s), &e);
     resume_remember(s);
     receipts_stop(s);

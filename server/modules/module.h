@@ -10,17 +10,18 @@
 
 #include "server/im/hooks.h"
 
+extern const struct module module_archive;
+extern const struct module module_bind2;
 extern const struct module module_blocking;
 extern const struct module module_carbons;
-extern const struct module module_archive;
-extern const struct module module_commands;
-extern const struct module module_bind2;
 extern const struct module module_clients;
+extern const struct module module_commands;
 extern const struct module module_contact;
 extern const struct module module_csi;
 extern const struct module module_disco;
 extern const struct module module_external_services;
 extern const struct module module_fast;
+extern const struct module module_invites;
 extern const struct module module_last;
 extern const struct module module_offline;
 extern const struct module module_ping;

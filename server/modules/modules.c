@@ -6,6 +6,7 @@
 /* clang-format off */
 const struct module *const modules[] = {
     &module_commands,
+    &module_invites,
     &module_disco,
     &module_ping,
     &module_version,

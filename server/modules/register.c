@@ -1,8 +1,9 @@
 /* server/modules/register.c - XEP-0077 In-Band Registration 2.4
  *
- * Strangers make an account where host.registration.open says so; users change their password or leave in any case. How
- * many accounts an address makes is counted, and, eight times as generously, how many names it tries: a name that is
- * taken costs nothing but that. The counters are those of net/throttle.h, which all workers share.
+ * Strangers make an account where host.registration.open says so, or with an invitation (invite.h); users change their
+ * password or leave in any case. How many accounts an address makes is counted, and, eight times as generously, how
+ * many names it tries: a name that is taken costs nothing but that. The counters are those of net/throttle.h, which all
+ * workers share.
  *
  * A client's input is held while it waits: one that logged in meanwhile would move to another worker. */
 #include "common/mem.h"
@@ -11,12 +12,13 @@
 #include "server/base/config.h"
 #include "server/base/log.h"
 #include "server/im/account.h"
+#include "server/modules/invite.h"
 #include "server/modules/module.h"
 #include "server/net/throttle.h"
 #include "server/storage/storage.h"
 #include "server/stream/credentials.h"
 
-enum { HOUR_S = 3600, NAMES_FOR_AN_ACCOUNT = 8 };
+enum { HOUR_S = 3600, NAMES_FOR_AN_ACCOUNT = 8, USE_TRIES = 8 };
 
 /* Passwords cross in the clear, as with PLAIN. */
 static bool is_private_enough(const struct session *s)
@@ -24,14 +26,19 @@ static bool is_private_enough(const struct session *s)
     return s->is_secure || !s->worker->config->tls.required;
 }
 
-static bool may_register(const struct session *s, const struct config_host *host)
+static bool is_open_to(const struct session *s, const struct config_host *host)
 {
     return host != NULL && host->registration.open && is_private_enough(s);
 }
 
+static bool may_register(const struct session *s, const struct config_host *host)
+{
+    return is_open_to(s, host) || (host != NULL && invite_session_peek(s) != NULL && is_private_enough(s));
+}
+
 static enum verdict add_feature(struct hook_event *e)
 {
-    if (e->session->type == SESSION_C2S_UNAUTHED && may_register(e->session, session_host(e->session)))
+    if (e->session->type == SESSION_C2S_UNAUTHED && is_open_to(e->session, session_host(e->session)))
         xml_put_empty(e->out, "register", NS_REGISTER_FEATURE);
     return CONTINUE;
 }
@@ -58,12 +65,30 @@ static bool prepare_name(const struct iq *iq, struct jid_buf *mem, struct jid *r
 
 /* ---- a new account (section 3.1) ---- */
 
+/* An invitation may be for one name. */
+static struct str name_invited(const struct iq *iq)
+{
+    const struct invite *i = invite_session_peek(iq->session);
+
+    return i == NULL ? STR("") : i->name;
+}
+
 static enum iq_verdict on_early_get(struct iq *iq)
 {
+    struct buf payload = {0};
+    struct xml_writer w = xml_writer_to(&payload);
+
     if (!may_register(iq->session, iq_host(iq)))
         return IQ_NOT_MINE;
-    return iq_result(iq, STR("<query xmlns='" NS_REGISTER "'><instructions>Choose a name and a password."
-                             "</instructions><username/><password/></query>"));
+    xml_start(&w, "query", NS_REGISTER);
+    xml_put_text_element(&w, "instructions", STR("Choose a name and a password."));
+    xml_put_text_element(&w, "username", name_invited(iq));
+    xml_put_empty(&w, "password", NULL);
+    xml_end(&w);
+    enum iq_verdict verdict = iq_result(iq, buf_str(&payload));
+
+    buf_deinit(&payload);
+    return verdict;
 }
 
 struct registration {
@@ -71,6 +96,9 @@ struct registration {
     struct str password; /* lies in the stanza */
     struct jid jid;
     struct jid_buf jid_mem;
+    struct invite *invite; /* that it is made with; NULL: registration is open */
+    struct invite *keeper; /* whom the name was kept for, which has ended; NULL: nobody */
+    unsigned tries;
 };
 
 static struct iq *end_registration(struct registration *r)
@@ -78,6 +106,8 @@ static struct iq *end_registration(struct registration *r)
     struct iq *iq = r->iq;
 
     session_resume(iq->session);
+    free(r->invite);
+    free(r->keeper);
     free(r);
     return iq;
 }
@@ -109,43 +139,118 @@ static enum stanza_err error_of(enum ln_err err)
     }
 }
 
+static void look_name_up(struct registration *r);
+
+static void finish(struct registration *r)
+{
+    log_info(LOG_MODULE, r->iq->session->id, "register.done", F_STR("jid", r->jid.full),
+             F_STR("inviter", r->invite == NULL ? STR("") : r->invite->inviter));
+    if (r->invite != NULL) {
+        invite_session_forget(r->iq->session); /* or a stream would make as many accounts as it has uses */
+        invite_account_made(r->iq->worker->server, r->invite, &r->jid);
+    }
+    (void)iq_result(end_registration(r), STR(""));
+}
+
 static void on_created(void *ctx, enum ln_err err)
 {
     struct registration *r = ctx;
 
-    if (err == LN_OK) {
-        log_info(LOG_MODULE, r->iq->session->id, "register.done", F_STR("jid", r->jid.full));
-        (void)iq_result(end_registration(r), STR(""));
-    } else {
+    /* Somebody else has taken one of several uses of the invitation meanwhile, or the name: looked up anew. */
+    if (err == LN_E_NOT_FOUND && (r->invite != NULL || r->keeper != NULL) && ++r->tries < USE_TRIES)
+        look_name_up(r);
+    else if (err == LN_OK)
+        finish(r);
+    else
         (void)iq_error(end_registration(r), error_of(err), NULL);
-    }
 }
 
-/* Nobody has the name, as far as can be said; account_create() makes sure. */
+/* Nobody has the name, as far as can be said; the transaction makes sure. */
 static void create(struct registration *r)
 {
     const struct session *s = r->iq->session;
     const struct config_host *host = iq_host(r->iq);
+    struct storage_txn *t;
 
-    if (s->conn == NULL || !may_register(s, host))
+    if (s->conn == NULL || !may_register(s, host)) {
         (void)iq_error(end_registration(r), STANZA_ERR_SERVICE_UNAVAILABLE, NULL);
-    else if (!count(s, "register", host->registration.per_address_per_hour))
+        return;
+    }
+    if (r->invite == NULL && !count(s, "register", host->registration.per_address_per_hour)) {
         (void)iq_error(end_registration(r), STANZA_ERR_RESOURCE_CONSTRAINT, "too many accounts from your address");
+        return;
+    }
+    t = storage_txn_new();
+    if (r->invite == NULL || r->invite->name.len == 0)
+        invite_require_free_name(t, host->name, jid_local(&r->jid), r->keeper);
+    if (r->invite != NULL)
+        invite_use(t, host->name, r->invite);
+    account_create_with(s->worker->server, &r->jid, r->password, (uint32_t)s->worker->config->sasl.iterations, t,
+                        &s->worker->executor, on_created, r);
+}
+
+/* That it ended while its owner thought about a name does not matter (XEP-0445 section 4). */
+static void on_invite(void *ctx, enum ln_err err, const struct invite *i)
+{
+    struct registration *r = ctx;
+
+    if (err == LN_OK && i->for_account) {
+        free(r->invite);
+        r->invite = invite_copy(i);
+        create(r);
+    } else if (err == LN_OK || err == LN_E_NOT_FOUND) {
+        (void)iq_error(end_registration(r), STANZA_ERR_NOT_ACCEPTABLE, "the invitation has been used");
+    } else {
+        (void)iq_error(end_registration(r), stanza_err_of_storage(err), NULL);
+    }
+}
+
+/* Open registration does without; an invitation is looked up with the uses that it has left. */
+static void look_invite_up(struct registration *r)
+{
+    const struct session *s = r->iq->session;
+    const struct invite *i = invite_session_peek(s);
+
+    if (i == NULL)
+        create(r);
     else
-        account_create(s->worker->server, &r->jid, r->password, (uint32_t)s->worker->config->sasl.iterations,
-                       &s->worker->executor, on_created, r);
+        invite_find(r->iq->worker->server, r->iq->host, i->token, true, &r->iq->worker->executor, on_invite, r);
+}
+
+/* A name may be kept for somebody who was invited by it. */
+static void on_keeper(void *ctx, enum ln_err err, const struct invite *keeper)
+{
+    struct registration *r = ctx;
+    const struct invite *own = invite_session_peek(r->iq->session);
+
+    free(r->keeper);
+    r->keeper = NULL;
+    if (err != LN_OK && err != LN_E_NOT_FOUND) {
+        (void)iq_error(end_registration(r), stanza_err_of_storage(err), NULL);
+        return;
+    }
+    bool is_own = err == LN_OK && own != NULL && str_eq(own->token, keeper->token);
+
+    if (err == LN_OK && !is_own && !invite_has_ended(keeper)) {
+        (void)iq_error(end_registration(r), STANZA_ERR_CONFLICT, NULL);
+        return;
+    }
+    if (err == LN_OK && !is_own)
+        r->keeper = invite_copy(keeper);
+    look_invite_up(r);
 }
 
 static void on_name_looked_up(void *ctx, const struct storage_rows *rows)
 {
     struct registration *r = ctx;
+    struct worker *w = r->iq->worker;
 
     if (rows->err != LN_OK)
         (void)iq_error(end_registration(r), stanza_err_of_storage(rows->err), NULL);
     else if (rows->n > 0)
         (void)iq_error(end_registration(r), STANZA_ERR_CONFLICT, NULL);
     else
-        create(r);
+        invite_find_name(w->server, r->iq->host, jid_local(&r->jid), &w->executor, on_keeper, r);
 }
 
 static void look_name_up(struct registration *r)
@@ -167,9 +272,11 @@ static enum iq_verdict on_early_set(struct iq *iq)
         return IQ_NOT_MINE;
     if (field(iq, "password").len == 0 || !prepare_name(iq, &mem, &jid))
         return iq_error(iq, STANZA_ERR_NOT_ACCEPTABLE, NULL);
+    if (name_invited(iq).len > 0 && !str_eq(name_invited(iq), jid_local(&jid)))
+        return iq_error(iq, STANZA_ERR_NOT_ACCEPTABLE, "the invitation is for another name");
     if (!count(iq->session, "register-name", host->registration.per_address_per_hour * NAMES_FOR_AN_ACCOUNT))
         return iq_error(iq, STANZA_ERR_RESOURCE_CONSTRAINT, "too many attempts from your address");
-    struct registration *r = mem_alloc(sizeof(*r));
+    struct registration *r = mem_zalloc(sizeof(*r));
 
     r->iq = iq_keep(iq);
     r->password = field(iq, "password");

@@ -199,6 +199,12 @@ void account_create(struct server *server, const struct jid *jid, struct str pas
     assert_ptr_equal(reply_to, &fake.worker->executor);
     remember_call("create", jid, password, done, ctx);
 }
+void account_create_with(struct server *server, const struct jid *jid, struct str password, uint32_t iterations,
+                         struct storage_txn *own_txn, struct executor *reply_to, account_done done, void *ctx)
+{
+    account_create(server, jid, password, iterations, reply_to, done, ctx);
+    storage_txn_free(&own_txn);
+}
 void account_set_password(struct server *server, const struct jid *jid, struct str password, uint32_t iterations,
                           uint64_t keep_session, struct executor *reply_to, account_done done, void *ctx)
 {
