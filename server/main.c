@@ -21,6 +21,7 @@
 #include "server/control/notify.h"
 #include "server/im/hooks.h"
 #include "server/im/im.h"
+#include "server/im/saved.h"
 #include "server/modules/module.h"
 #include "server/net/acceptor.h"
 #include "server/net/pool.h"
@@ -34,6 +35,7 @@
 enum {
     EXIT_USAGE = 2,
     DRAIN_LOOK_MS = 50,
+    SAVE_PATIENCE_MS = 5000,
 };
 
 /* The control thread, as an executor for others. */
@@ -406,6 +408,32 @@ static void settle(void)
     }
 }
 
+static bool may_save(void)
+{
+    struct storage_stats stats;
+    bool may;
+
+    storage_get_stats(app.server.storage, &stats);
+    may = stats.in_flight == 0;
+    for (unsigned i = 0; i < app.server.n_workers; i++)
+        may = worker_may_save(app.server.workers[i]) && may;
+    return may;
+}
+
+/* What goes on after a restart is saved when all is done that it waits for: that takes as long as storage does. Where
+ * storage fails it is saved as it is. */
+static void save_sessions(void)
+{
+    for (unsigned waited_ms = 0; waited_ms < SAVE_PATIENCE_MS; waited_ms++) {
+        settle();
+        if (may_save())
+            break;
+        (void)usleep(1000);
+    }
+    for (unsigned i = 0; i < app.server.n_workers; i++)
+        worker_save(app.server.workers[i]);
+}
+
 static void stop_server(void)
 {
     struct server *s = &app.server;
@@ -413,6 +441,7 @@ static void stop_server(void)
     for (unsigned i = 0; i < s->n_workers; i++)
         worker_stop(s->workers[i]);
     pool_free(&s->pool);
+    save_sessions();
     settle();
     storage_stop(s->storage);
     settle();
@@ -448,6 +477,23 @@ static const struct control_callbacks control_callbacks = {
     .config = current_config,
 };
 
+/* ---- sessions that were saved at the last stop ---- */
+
+static void on_sessions_restored(void *ctx)
+{
+    *(bool *)ctx = true;
+    uv_stop(&app.loop);
+}
+
+static void restore_sessions(void)
+{
+    bool is_done = false;
+
+    saved_restore_all(&app.server, on_sessions_restored, &is_done);
+    while (!is_done)
+        (void)uv_run(&app.loop, UV_RUN_DEFAULT);
+}
+
 /* From the listeners on the server is there. False: `error` says why not. */
 static bool open_doors(char error[CONTROL_SOCKET_ERROR_SIZE])
 {
@@ -459,6 +505,7 @@ static bool open_doors(char error[CONTROL_SOCKET_ERROR_SIZE])
                        "too few file descriptors or threads for the workers (ulimit -n, ulimit -u)");
         return false;
     }
+    restore_sessions();
     watch_signals();
     return acceptor_open(&app.loop, &app.server, app.config, &app.acceptor, error) == LN_OK &&
            control_socket_open(&app.loop, &app.server, &control_callbacks, app.config->control.socket, error) == LN_OK;

@@ -57,6 +57,11 @@ static void enter_tables(struct session *s, struct account *a)
     counter_add(&s->worker->counters.sessions, 1);
 }
 
+void bind_restore(struct session *s, struct account *a)
+{
+    enter_tables(s, a);
+}
+
 void bind_undo(struct session *s)
 {
     struct shard *shard = shard_of(s->worker);

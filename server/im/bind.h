@@ -14,6 +14,8 @@ enum bind_result { BIND_DONE, BIND_ACCOUNT_GONE, BIND_ACCOUNT_UNREADABLE, BIND_T
 enum bind_result bind_session(struct session *s, struct account *a, struct str resource);
 /* [worker] The result is queued: HOOK_SESSION_BOUND. */
 void bind_announce(struct session *s);
+/* [worker] For im/saved.c: into the tables. */
+void bind_restore(struct session *s, struct account *a);
 /* [worker] The reverse: out of the tables, off the account. Nothing happens when it was not bound. */
 void bind_undo(struct session *s);
 

@@ -14,6 +14,7 @@
 #include "server/im/replay.h"
 #include "server/im/resume.h"
 #include "server/im/router.h"
+#include "server/im/saved.h"
 #include "server/im/shard.h"
 #include "server/im/unacked.h"
 #include "server/stream/component.h"
@@ -266,6 +267,8 @@ static const struct worker_events events = {
     .on_config = on_config,
     .on_drain = on_drain,
     .on_stop = on_stop,
+    .may_save = saved_may_begin,
+    .on_save = saved_write_all,
     .on_free = on_free,
 };
 

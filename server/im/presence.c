@@ -231,7 +231,7 @@ static void forget_directed(struct session *s, struct str jid)
     free(d);
 }
 
-static bool remember_directed(struct session *s, const struct jid *to)
+static void add_directed(struct session *s, struct str jid)
 {
     struct directed *d;
 
@@ -239,15 +239,36 @@ static bool remember_directed(struct session *s, const struct jid *to)
         s->directed = mem_alloc(sizeof(*s->directed));
         hash_table_init(s->directed, &s->worker->server->table_key);
     }
-    if (hash_table_get(s->directed, jid_full(to)) != NULL)
-        return true;
-    if (s->directed->len >= s->worker->config->limits.directed_presence)
-        return false;
+    if (hash_table_get(s->directed, jid) != NULL)
+        return;
     d = mem_alloc(sizeof(*d));
-    d->jid = str_dup(jid_full(to));
-    d->len = jid_full(to).len;
+    d->jid = str_dup(jid);
+    d->len = jid.len;
     (void)hash_table_put(s->directed, str_make(d->jid, d->len), d);
+}
+
+static bool remember_directed(struct session *s, const struct jid *to)
+{
+    bool is_full = s->directed != NULL && s->directed->len >= s->worker->config->limits.directed_presence;
+
+    if (is_full && hash_table_get(s->directed, jid_full(to)) == NULL)
+        return false;
+    add_directed(s, jid_full(to));
     return true;
+}
+
+bool presence_next_directed(const struct session *s, size_t *cursor, struct str *ret_to)
+{
+    const struct directed *d = s->directed != NULL ? hash_table_next(s->directed, cursor) : NULL;
+
+    if (d != NULL)
+        *ret_to = str_make(d->jid, d->len);
+    return d != NULL;
+}
+
+void presence_restore_directed(struct session *s, struct str to)
+{
+    add_directed(s, to);
 }
 
 bool presence_directed(struct session *s, const struct stanza *st)

@@ -11,7 +11,10 @@
 void presence_from_client(struct session *s, struct stanza *st);
 /* One with `to`, before it is routed: keeps the set of those who were told. False: too many; refused, do not route. */
 bool presence_directed(struct session *s, const struct stanza *st);
-/* The session goes on elsewhere: nobody is told. */
+/* For im/saved.h. Those who were sent directed presence: start with *cursor = 0. */
+bool presence_next_directed(const struct session *s, size_t *cursor, struct str *ret_to);
+void presence_restore_directed(struct session *s, struct str to);
+/* The session goes on after a restart: nobody is told. */
 void presence_forget(struct session *s);
 /* The session ends: unavailable to everybody who was told of it. */
 void presence_end(struct session *s);

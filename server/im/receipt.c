@@ -36,6 +36,11 @@ void receipts_start(struct session *s, uint32_t h, void (*on_progress)(struct se
     (void)hash_table_put(&shard_of(s->worker)->by_id, key_of(s), r);
 }
 
+void receipts_set_on_progress(struct session *s, void (*on_progress)(struct session *s))
+{
+    s->sm->receipts->on_progress = on_progress;
+}
+
 void receipts_stop(struct session *s)
 {
     if (s->sm == NULL || s->sm->receipts == NULL)
@@ -127,7 +132,7 @@ static void advance(struct receipts *r)
         r->is_paused = false;
         session_resume(r->session);
     }
-    if (r->was_short && (int32_t)(r->settled - r->asked) >= 0)
+    if (r->was_short && r->on_progress != NULL && (int32_t)(r->settled - r->asked) >= 0)
         r->on_progress(r->session);
 }
 

@@ -16,6 +16,8 @@ enum { RECEIPT_WINDOW = 1024 };
 /* From now on the session, which has its `sm`, counts, beginning behind `h`: 0, or where it was before a restart. When
  * receipts_h() told the client less than it had sent until then, `on_progress` is called once all of that is safe. */
 void receipts_start(struct session *s, uint32_t h, void (*on_progress)(struct session *s));
+/* Of a session that was restored without: it may be NULL. */
+void receipts_set_on_progress(struct session *s, void (*on_progress)(struct session *s));
 void receipts_stop(struct session *s);
 /* [maker] Gives the stanza its number. Nothing happens on a session that does not count. */
 void receipt_expect(struct session *s, struct stanza *st);

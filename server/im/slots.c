@@ -5,6 +5,7 @@
 #include <assert.h>
 
 static unsigned n_account_slots, n_session_slots, n_session_flags; /* [start] */
+static const char *flag_names[SESSION_FLAGS_MAX];
 
 unsigned account_slot_new(void)
 {
@@ -18,10 +19,16 @@ unsigned session_slot_new(void)
     return n_session_slots++;
 }
 
-uint32_t session_flag_new(void)
+uint32_t session_flag_new(const char *name)
 {
     assert(n_session_flags < SESSION_FLAGS_MAX);
+    flag_names[n_session_flags] = name;
     return UINT32_C(1) << n_session_flags++;
+}
+
+const char *session_flag_name(unsigned i)
+{
+    return i < n_session_flags ? flag_names[i] : NULL;
 }
 
 void **account_slot(struct account *a, unsigned slot)

@@ -16,7 +16,10 @@ enum { SLOTS_MAX = 32, SESSION_FLAGS_MAX = 32 };
 unsigned account_slot_new(void);
 unsigned session_slot_new(void);
 /* The bit of a flag, which is off in every new session. */
-uint32_t session_flag_new(void);
+/* `name`, a literal, stands for it where sessions are saved over a restart (im/saved.h). */
+uint32_t session_flag_new(const char *name);
+/* [any] The name of the flag 1 << i; NULL: there are not so many. */
+const char *session_flag_name(unsigned i);
 
 /* [worker] Never NULL; *result is NULL at first. */
 void **account_slot(struct account *a, unsigned slot);

@@ -34,7 +34,7 @@ static void on_start(struct server *server)
 {
     (void)server;
     list_slot = account_slot_new();
-    asked_for_list = session_flag_new();
+    asked_for_list = session_flag_new("blocking");
 }
 
 /* ---- the list ---- */

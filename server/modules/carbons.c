@@ -32,7 +32,7 @@ static unsigned recent_slot;  /* [start] of an account: struct recent */
 static void on_start(struct server *server)
 {
     (void)server;
-    wants_copies = session_flag_new();
+    wants_copies = session_flag_new("carbons");
     recent_slot = account_slot_new();
 }
 

@@ -252,6 +252,13 @@ static enum verdict on_closing(struct hook_event *e)
     return CONTINUE;
 }
 
+/* It was begun without the word that we give of progress. */
+static enum verdict on_restore(struct hook_event *e)
+{
+    receipts_set_on_progress(e->session, send_answer);
+    return CONTINUE;
+}
+
 const struct module module_sm = {
     .name = "sm",
     .elements =
@@ -270,5 +277,6 @@ const struct module module_sm = {
             {HOOK_STANZA_SENT, PRIORITY_LAST, on_sent},
             {HOOK_ACKNOWLEDGEMENT_WANTED, PRIORITY_NORMAL, on_wanted},
             {HOOK_SESSION_CLOSING, PRIORITY_LAST, on_closing},
+            {HOOK_SESSION_RESTORE, PRIORITY_FIRST, on_restore},
         },
 };

@@ -213,6 +213,25 @@ bool worker_settle(struct worker *w)
     return any;
 }
 
+bool worker_may_save(struct worker *w)
+{
+    bool may = true;
+
+    current = w;
+    if (w->is_started)
+        may = w->server->events->may_save(w);
+    current = NULL;
+    return may;
+}
+
+void worker_save(struct worker *w)
+{
+    current = w;
+    if (w->is_started)
+        w->server->events->on_save(w);
+    current = NULL;
+}
+
 void worker_free(struct worker **own_w)
 {
     struct worker *w = *own_w;

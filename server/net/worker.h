@@ -49,6 +49,10 @@ struct worker_events {
     /* Tell every client that we stop (system-shutdown); connections close as they are written. */
     void (*on_drain)(struct worker *w);
     void (*on_stop)(struct worker *w);
+    /* [control] The thread has ended. May it be saved what is to go on after a restart, or is something under way that
+     * it depends on? */
+    bool (*may_save)(struct worker *w);
+    void (*on_save)(struct worker *w);
     /* [control] The thread has ended and the late answers have been taken: free what on_start made. */
     void (*on_free)(struct worker *w);
 };
@@ -144,6 +148,9 @@ void worker_stop(struct worker *w);
 /* [control] After worker_stop(): runs the tasks that came late, such as answers of the storage. False: there were none.
  */
 bool worker_settle(struct worker *w);
+/* [control] In between, when there is nothing left: events->may_save, events->on_save. */
+bool worker_may_save(struct worker *w);
+void worker_save(struct worker *w);
 /* [control] When no worker has anything left. NULL is fine. */
 void worker_free(struct worker **w);
 

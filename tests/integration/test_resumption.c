@@ -3,6 +3,8 @@
 #include "client.h"
 #include "raw.h"
 
+#include <time.h>
+
 #define NS_SM   "urn:xmpp:sm:3"
 #define NS_PING "urn:xmpp:ping"
 #define STANZAS "urn:ietf:params:xml:ns:xmpp-stanzas"
@@ -279,10 +281,13 @@ static void presence_of_others_is_brought_up_to_date(void **state)
     be_available(&d);
     lose(&d);
     client_send(romeo, "<presence to='%s'><show>away</show></presence>", d.jid);
-    client_send(romeo, "<presence to='%s' type='unavailable'/>", d.jid);
     client_barrier_via(romeo, d.a->jid);
     (void)come_back(&d);
     take(&d, "presence[@from='%s']/show[.='away']", romeo->jid);
+    lose(&d);
+    client_send(romeo, "<presence to='%s' type='unavailable'/>", d.jid);
+    client_barrier_via(romeo, d.a->jid);
+    (void)come_back(&d);
     take(&d, "presence[@from='%s'][@type='unavailable']", romeo->jid);
     end(&d);
 }
@@ -584,6 +589,165 @@ static void offline_messages_go_on_where_they_were_and_live_ones_stay_behind_the
     end(&d);
 }
 
+/* ---- a restart of the server ---- */
+
+/* SIGTERM and a new start. The connection ends without a word. */
+static void restart(struct device *d)
+{
+    harness_stop(d->h);
+    raw_expect_eof(d->r);
+    assert_false(d->r->is_stream_closed);
+    raw_free(&d->r);
+    client_forget_all(d->h);
+    harness_start(d->h);
+}
+
+static void after_a_restart_the_client_goes_on_as_if_nothing_had_happened(void **state)
+{
+    struct harness *h = *state;
+    struct client *romeo = harness_login(h);
+    const struct account *contact = harness_account(h);
+    struct device d;
+
+    begin(&d, h, harness_account(h), "resume='true'");
+    be_available(&d);
+    raw_send(d.r, "<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>");
+    take(&d, "iq[@id='roster']");
+    raw_send(d.r, "<message to='%s' type='chat' id='s1'><body>x</body></message>", contact->jid);
+    raw_send(d.r, "<presence to='%s'/>", contact->jid);
+    wait_h(&d, 4);
+    say(romeo, d.a->jid, 0, 5);
+    hear(&d, 0, 5);
+    acknowledge(&d);
+    say(romeo, d.a->jid, 5, 5);
+    hear(&d, 5, 3); /* which it does not say, and two it has not read */
+    restart(&d);
+    romeo = harness_login(h);
+    say(romeo, d.a->jid, 10, 5);
+    assert_int_equal(come_back(&d), 4);
+    hear(&d, 8, 7);
+    expect_nothing(&d);
+    wait_h(&d, 5);
+    /* it is interested and available as before */
+    raw_send(d.r, "<iq type='set' id='add'><query xmlns='jabber:iq:roster'><item jid='a@example.net'/></query></iq>");
+    take(&d, "iq[@id='add']");
+    take(&d, "iq[@type='set']/query[@xmlns='jabber:iq:roster']/item[@jid='a@example.net']");
+    acknowledge(&d);
+    say(romeo, d.a->jid, 15, 1);
+    hear(&d, 15, 1);
+    acknowledge(&d);
+    /* those who were sent directed presence are told when it ends */
+    struct client *juliet = client_login(h, contact, "one", 0);
+    client_go_online(juliet, 0);
+    client_expect(juliet, "message[@id='s1']");
+    raw_send(d.r, "</stream:stream>");
+    client_expect(juliet, "presence[@from='%s'][@type='unavailable']", d.jid);
+    end(&d);
+    /* all was acknowledged: nothing is left */
+    struct client *next = client_login(h, d.a, "next", 0);
+    client_go_online(next, 0);
+    client_sync(juliet, next);
+    client_expect_none(next, "message");
+}
+
+static void after_two_restarts_nothing_is_lost_or_comes_twice(void **state)
+{
+    struct harness *h = *state;
+    const struct account *a = harness_account(h);
+    struct device d;
+
+    begin(&d, h, a, "resume='true'");
+    be_available(&d);
+    for (int i = 0; i < 2; i++) {
+        struct client *romeo = harness_login(h);
+
+        say(romeo, a->jid, 10 * i, 10);
+        hear(&d, 10 * i, 5);
+        if (i == 0)
+            restart(&d);
+        else
+            lose(&d);
+        if (i == 1) { /* away when the server stops */
+            client_forget_all(h);
+            harness_stop(h);
+            harness_start(h);
+        }
+        assert_int_equal(come_back(&d), 1);
+        hear(&d, 10 * i + 5, 5);
+    }
+    expect_nothing(&d);
+    acknowledge(&d);
+    wait_h(&d, 2);
+    end(&d);
+}
+
+static void who_leaves_when_the_server_stops_is_seen_to_leave(void **state)
+{
+    struct harness *h = *state;
+    struct client *romeo = harness_login(h);
+    struct device d;
+    char *jid = strdup(romeo->jid);
+
+    begin(&d, h, harness_account(h), "resume='true'");
+    be_available(&d);
+    client_send(romeo, "<presence to='%s'/>", d.jid);
+    take(&d, "presence[@from='%s'][not(@type)]", jid);
+    restart(&d);
+    (void)come_back(&d);
+    take(&d, "presence[@from='%s'][@type='unavailable']", jid);
+    expect_nothing(&d);
+    end(&d);
+    free(jid);
+}
+
+static void two_sessions_that_see_each_other_notice_nothing(void **state)
+{
+    struct harness *h = *state;
+    struct device a, b;
+
+    begin(&a, h, harness_account(h), "resume='true'");
+    begin(&b, h, harness_account(h), "resume='true'");
+    be_available(&a);
+    be_available(&b);
+    raw_send(a.r, "<presence to='%s'/>", b.jid);
+    take(&b, "presence[@from='%s']", a.jid);
+    wait_h(&a, 2);
+    raw_send(b.r, "<message to='%s' type='chat' id='m0'><body>0</body></message>", a.jid);
+    harness_stop(h); /* perhaps it has arrived */
+    raw_free(&a.r);
+    raw_free(&b.r);
+    harness_start(h);
+    assert_int_equal(come_back(&a), 2);
+    if (come_back(&b) == 1)
+        raw_send(b.r, "<message to='%s' type='chat' id='m0'><body>0</body></message>", a.jid);
+    hear(&a, 0, 1);
+    acknowledge(&a);
+    wait_h(&b, 2);
+    expect_nothing(&b);
+    end(&a);
+    end(&b);
+}
+
+static void time_goes_on_while_the_server_is_away(void **state)
+{
+    struct harness *h = *state;
+    struct device d;
+
+    begin(&d, h, harness_account(h), "resume='true' max='1'");
+    be_available(&d);
+    lose(&d);
+    harness_stop(h);
+    struct timespec second = {1, 100000000};
+
+    nanosleep(&second, NULL); /* its whole time */
+    size_t mark = harness_log_mark(h);
+
+    harness_start(h);
+    free(harness_log_wait(h, mark, "session.closed", d.jid));
+    expect_failed(&d);
+    end(&d);
+}
+
 /* ---- bounds ---- */
 
 static void a_session_that_waits_ends_when_more_comes_than_its_queue_may_hold(void **state)
@@ -690,6 +854,11 @@ int main(void)
         HARNESS_TEST(malformed_requests_are_refused),
         HARNESS_TEST(a_message_to_a_client_that_is_away_is_acknowledged_at_once_and_survives_a_crash),
         HARNESS_TEST(offline_messages_go_on_where_they_were_and_live_ones_stay_behind_them),
+        HARNESS_TEST(after_a_restart_the_client_goes_on_as_if_nothing_had_happened),
+        HARNESS_TEST(after_two_restarts_nothing_is_lost_or_comes_twice),
+        HARNESS_TEST(who_leaves_when_the_server_stops_is_seen_to_leave),
+        HARNESS_TEST(two_sessions_that_see_each_other_notice_nothing),
+        HARNESS_TEST(time_goes_on_while_the_server_is_away),
     };
     const struct CMUnitTest with_low_limits[] = {
         HARNESS_TEST(a_session_that_waits_ends_when_more_comes_than_its_queue_may_hold),
