@@ -57,8 +57,8 @@ TOML
     server=$!
     trap end_server EXIT
     wait_for 60 grep -q ' server\.ready' "$dir/log" || fail "the server did not start"
-    port=$(sed -n 's/.* listener\.open .*port=\([0-9]*\) tls=starttls.*/\1/p' "$dir/log")
-    tls_port=$(sed -n 's/.* listener\.open .*port=\([0-9]*\) tls=direct.*/\1/p' "$dir/log")
+    port=$(sed -n 's/.* listener\.open .*port=\([0-9]*\).* tls=starttls.*/\1/p' "$dir/log")
+    tls_port=$(sed -n 's/.* listener\.open .*port=\([0-9]*\).* tls=direct.*/\1/p' "$dir/log")
     echo capulet | "$LINNETCTL" --socket "$dir/data/linnet.sock" adduser juliet@localhost
     echo montague | "$LINNETCTL" --socket "$dir/data/linnet.sock" adduser romeo@localhost
 }
