@@ -178,9 +178,10 @@ static void on_answer(struct session *s, const struct xml_element *e)
 
 /* ---- hooks ---- */
 
+/* Where it was enabled with the login there is nothing left to ask for. */
 static enum verdict on_features(struct hook_event *e)
 {
-    if (e->session->type == SESSION_C2S)
+    if (e->session->type == SESSION_C2S && !e->session->client_acks)
         xml_put_empty(e->out, "sm", NS_SM);
     return CONTINUE;
 }

@@ -155,6 +155,8 @@ static void stream_management_is_enabled_inside(void **state)
     const struct node *success = sasl2_plain(r, a, BIND("<enable xmlns='" NS_SM "' resume='true'/>"));
 
     assert_true(node_matches(success, "success/bound/enabled[@xmlns='" NS_SM "'][@resume='true'][@id]"));
+    /* A client that is offered it again asks for it again, and is refused. */
+    assert_false(node_matches(r->features, "features/sm"));
     raw_send(r, "<r xmlns='" NS_SM "'/>");
     raw_expect(r, "a[@xmlns='" NS_SM "'][@h='0']");
     raw_send(r, "<presence/><r xmlns='" NS_SM "'/>");
