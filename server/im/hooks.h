@@ -100,6 +100,11 @@ enum hook_point {
     /* e->host, e->out: add data forms (XEP-0128) to the host's disco#info. The same for everybody who asks: the answer
      * is kept, and the capabilities hash is made of it, until the configuration changes. */
     HOOK_DISCO_INFO,
+    /* e->account, e->out: write identities and features into the disco#info of an account, for those who see its
+     * presence. */
+    HOOK_ACCOUNT_INFO,
+    /* e->session: what its client wants to hear of (pubsub/interests.h) is known now, or is not what it was. */
+    HOOK_INTERESTS_CHANGED,
     /* e->account, e->rows: it was loaded; the documents of its collection "account", where features keep what is small,
      * so that it costs no read of its own. Every module is called, on or off. */
     HOOK_ACCOUNT_LOADED,

@@ -185,6 +185,7 @@ static enum iq_verdict on_account_info(struct iq *iq)
     const char *names[FEATURES_MAX];
     struct buf content = {0};
     struct xml_writer w = xml_writer_to(&content);
+    struct hook_event e = {.worker = iq->worker, .account = iq->account, .out = &w};
 
     if (!iq_sender_sees_presence(iq))
         return IQ_NOT_MINE;
@@ -194,6 +195,7 @@ static enum iq_verdict on_account_info(struct iq *iq)
     xml_put_attr(&w, "category", STR("account"));
     xml_put_attr(&w, "type", STR("registered"));
     xml_end(&w);
+    (void)hooks_run(HOOK_ACCOUNT_INFO, iq_host(iq), &e);
     put_features(&w, names, collect_features(iq_host(iq), true, names));
     enum iq_verdict verdict = answer(iq, NS_DISCO_INFO, buf_str(&content));
 

@@ -139,6 +139,8 @@ static void tell_subscription(struct pubsub_node *node, const struct pubsub_chan
     struct jid to = jid_view(jid);
     struct stanza *last;
 
+    if (now == SUBSCRIPTION_PENDING)
+        event_ask_owner(node->service, node->name, jid);
     if (!c->is_by_subscriber)
         event_subscription(node->service, node->name, jid, jid, now);
     if (node->meta->config.notify_sub && now != SUBSCRIPTION_PENDING)
