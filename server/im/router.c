@@ -223,7 +223,7 @@ static void perform_with_hooks(struct errand *x)
     const struct config_host *host = config_host(a->worker->config, jid_domain(&a->jid));
     struct hook_event e = {.worker = a->worker, .account = a, .stanza = x->st, .to = x->to};
 
-    if (hooks_run(HOOK_MESSAGE_TO_ACCOUNT, host, &e) == CONTINUE) {
+    if (hooks_run(HOOK_MESSAGE_TO_ACCOUNT, host, &e) == CONTINUE && !x->st->is_filtered) {
         x->st = e.stanza;
         x->serial = ++shard->deliveries;
         perform(x);
@@ -304,12 +304,12 @@ static void deliver_when_ready(struct worker *w, struct stanza *st, const struct
     }
 }
 
-/* Presence about a session's coming and going is of interest to sessions only: an account that is not in memory has
- * none. */
+/* Presence about a session's coming and going is of interest to sessions only, and so are events that some resources
+ * may want: an account that is not in memory has none. */
 static bool needs_sessions(const struct stanza *st)
 {
-    return st->kind == STANZA_PRESENCE &&
-           (st->type == TYPE_AVAILABLE || st->type == TYPE_UNAVAILABLE || st->type == TYPE_ERROR);
+    return st->is_filtered || (st->kind == STANZA_PRESENCE &&
+                               (st->type == TYPE_AVAILABLE || st->type == TYPE_UNAVAILABLE || st->type == TYPE_ERROR));
 }
 
 void router_deliver_local(struct worker *w, struct stanza *st, const struct jid *to)

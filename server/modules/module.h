@@ -13,6 +13,7 @@
 extern const struct module module_archive;
 extern const struct module module_bind2;
 extern const struct module module_blocking;
+extern const struct module module_caps;
 extern const struct module module_carbons;
 extern const struct module module_clients;
 extern const struct module module_commands;
@@ -24,6 +25,7 @@ extern const struct module module_fast;
 extern const struct module module_invites;
 extern const struct module module_last;
 extern const struct module module_offline;
+extern const struct module module_pep;
 extern const struct module module_ping;
 extern const struct module module_private;
 extern const struct module module_push;

@@ -7,6 +7,8 @@
 const struct module *const modules[] = {
     &module_commands,
     &module_invites,
+    &module_caps,
+    &module_pep, /* before disco: it knows of nodes */
     &module_disco,
     &module_ping,
     &module_version,
