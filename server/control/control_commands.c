@@ -36,7 +36,7 @@ void control_fail_host(struct control *c, struct control_request *r, struct str 
 
 struct totals {
     uint64_t connections, sessions, stanzas_in, stanzas_out, bytes_in, bytes_out, logins, login_failures,
-        messages_offline, batches_in;
+        messages_offline, reports, batches_in;
 };
 
 /* The counters, their names in the answer, and where their sums go. */
@@ -55,7 +55,8 @@ static const struct {
     COUNTER(stanzas_in, CONTROL_INT, false),      COUNTER(stanzas_out, CONTROL_INT, false),
     COUNTER(bytes_in, CONTROL_BYTES, false),      COUNTER(bytes_out, CONTROL_BYTES, false),
     COUNTER(logins, CONTROL_INT, false),          COUNTER(login_failures, CONTROL_INT, false),
-    COUNTER(messages_offline, CONTROL_INT, true), COUNTER(batches_in, CONTROL_INT, true),
+    COUNTER(messages_offline, CONTROL_INT, true), COUNTER(reports, CONTROL_INT, true),
+    COUNTER(batches_in, CONTROL_INT, true),
 #undef COUNTER
 };
 
@@ -328,6 +329,7 @@ static const struct control_command commands[] = {
     {"clients", 1, 1, true, control_clients},
     {"logout", 2, 2, false, control_logout},
     {"users", 0, 1, true, control_users},
+    {"reports", 0, 2, true, control_reports},
     {"adduser", 2, 2, false, control_adduser},
     {"passwd", 2, 2, false, control_passwd},
     {"deluser", 1, 1, false, control_deluser},

@@ -39,6 +39,8 @@ void control_import(struct control *c, struct control_request *r);
 void control_invite(struct control *c, struct control_request *r);
 void control_invites(struct control *c, struct control_request *r);
 void control_uninvite(struct control *c, struct control_request *r);
+/* control_reports.c */
+void control_reports(struct control *c, struct control_request *r);
 /* control_sessions.c */
 void control_sessions(struct control *c, struct control_request *r);
 void control_kick(struct control *c, struct control_request *r);

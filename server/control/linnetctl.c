@@ -77,6 +77,12 @@ static const struct command commands[] = {
      "where salt and keys are in base64. Users log in with the passwords they have. Accounts that there are already "
      "stay "
      "as they are. What was refused is told, and the exit code is 1 then."},
+    {"reports", "[HOST | JID [COUNT]]", 0, 2, TAKES_WIDE, "What users have reported as spam or abuse",
+     "The newest first: what users of all hosts have reported, those of one host, or what was reported about one "
+     "address. COUNT of each host, 50 if none is given, 1000 at most.\n"
+     "messages (with --wide): ids of messages in the archive of who reported. for_origin, for_others: whether the user "
+     "agrees that the report is forwarded to the server of who was reported, or to third parties; linnet forwards "
+     "nothing. Reports are kept for 180 days, and 10000 of each host."},
     {"reload", "", 0, 0, 0, "Read the configuration anew, certificates included",
      "Says what has changed, and what of it waits for a restart. A file with mistakes is refused as a whole: they are "
      "told, "

@@ -31,6 +31,7 @@ extern const struct module module_private;
 extern const struct module module_push;
 extern const struct module module_register;
 extern const struct module module_sasl2;
+extern const struct module module_report;
 extern const struct module module_sm;
 extern const struct module module_time;
 extern const struct module module_vcard;

@@ -20,6 +20,7 @@ const struct module *const modules[] = {
     &module_contact,
     &module_external_services,
     &module_blocking,
+    &module_report,
     &module_carbons,
     &module_sasl2,
     &module_bind2,

@@ -66,6 +66,7 @@ struct worker_counters {
     _Atomic uint64_t bytes_in, bytes_out;
     _Atomic uint64_t logins, login_failures;
     _Atomic uint64_t messages_offline;
+    _Atomic uint64_t reports; /* of spam and abuse, by users */
     _Atomic uint64_t batches_in;
 };
 
