@@ -15,6 +15,7 @@ their names.
 
 import asyncio
 import itertools
+import logging
 import subprocess
 import sys
 import traceback
@@ -125,6 +126,7 @@ async def _tell_all(port, ctl, parts):
 
 def main():
     port, ctl, socket, *parts = sys.argv[1:]
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # slixmpp leaves tasks behind
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     is_fine = loop.run_until_complete(_tell_all(int(port), [ctl, "--socket", socket], parts))

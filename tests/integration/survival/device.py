@@ -193,6 +193,12 @@ class Device:
         )
 
     def _on_page(self, iq):
+        if iq.attrs["type"] == "error" and iq.find("error").has("item-not-found") and self.known is not None:
+            # What was seen live and nobody had acknowledged may have gone with a crash, and its id with it.
+            self.tally.counts["read anew from the beginning"] += 1
+            self.known = self.live_known = None
+            self._read_archive()
+            return
         if iq.attrs["type"] != "result":
             raise Failure(f"{self}: {iq}")
         fin = iq.find("fin")

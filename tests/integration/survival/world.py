@@ -129,9 +129,10 @@ def main(story, judged, told, settings=None):
         finally:
             world.tally.print(*told, *judged)
             if wrong is None and any(world.tally.counts[kind] for kind in judged):
-                wrong = "\n".join(world.tally.faults)
+                wrong = "failed"
             if wrong is not None:
-                print(f"{wrong}\n---- the end of the server's log ----\n{world.server.show_log()}", file=sys.stderr)
+                faults = "\n".join(world.tally.faults)
+                print(f"{wrong}\n{faults}\n---- the end of the server's log ----\n{world.server.show_log()}", file=sys.stderr)
             world.server.remove()
         return wrong is None
 
