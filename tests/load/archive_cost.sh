@@ -32,13 +32,6 @@ cpu_of() { # NAME
     done | awk '{ sum += $1 } END { printf "%d", sum }'
 }
 
-end_this_server() {
-    kill -TERM "$server"
-    wait "$server" || fail "the server ended with $?"
-    trap - EXIT
-    rm -rf "$dir"
-}
-
 # One run: "MODE workers writer", microseconds for each message.
 run() { # MODE
     start_linnet 40

@@ -49,6 +49,14 @@ TOML
         "$LINNETCTL" --socket "$dir/data/linnet.sock" import >"$dir/import"
 }
 
+# Before another start_linnet.
+end_this_server() {
+    kill -TERM "$server"
+    wait "$server" || fail "the server ended with $?"
+    trap - EXIT
+    rm -rf "$dir"
+}
+
 start_relay() { # NAME OPTION...   sets $relay_port
     name=$1
     shift
