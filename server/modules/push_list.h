@@ -23,6 +23,8 @@ struct push_app {
     /* push_notify.c */
     struct account *account;  /* pinned while the timer is set */
     uint32_t waiting;         /* messages since the client was last there */
+    uint64_t counted;         /* of those in the archive: the newest that is in `waiting` */
+    uint64_t silent_since_ms; /* of a connected client that `waiting` is about; 0: none (worker clock) */
     bool is_asking;           /* a notification is under way: no second one until it is answered */
     bool has_more;            /* there were more messages since */
     bool is_removed;          /* meanwhile: to be freed when the answer comes */

@@ -6,16 +6,14 @@
 #include "server/base/config.h"
 #include "server/base/log.h"
 #include "server/im/iq_ask.h"
+#include "server/im/stanza_id.h"
 #include "server/modules/attention.h"
 
-enum {
-    PAUSE_MS = 1000,
-    BODY_BYTES_MAX = 1024, /* as much as a notification of a telephone shows, and more */
-};
+enum { BODY_BYTES_MAX = 1024 }; /* as much as a notification of a telephone shows, and more */
 
 static const struct push_outcome *outcome; /* [start] */
 
-void push_notify_init(const struct push_outcome *o)
+void push_notify_start(const struct push_outcome *o)
 {
     outcome = o;
 }
@@ -109,7 +107,7 @@ static void pause_before_next(struct push_app *app)
 {
     account_pin(app->account);
     app->timer.fire = on_pause_over;
-    wheel_set(&app->account->worker->wheel, &app->timer, PAUSE_MS);
+    wheel_set(&app->account->worker->wheel, &app->timer, app->account->worker->config->push.pause_ms);
 }
 
 static void end_pause(struct push_app *app)
@@ -130,21 +128,53 @@ static void on_pause_over(struct wheel_timer *t)
     account_unpin(a);
 }
 
-void push_notify(struct push_app *app, const struct stanza *st)
+static void tell(struct push_app *app, const struct stanza *st)
 {
-    app->waiting++;
-    remember_message(app, st);
     if (app->account->worker->is_draining)
         return; /* no answer would come in time */
+    remember_message(app, st);
     if (app->is_asking || app->timer.prev != NULL)
         app->has_more = true;
     else
         ask(app);
 }
 
+/* A message may be said to wait for more than one reason: those in the archive are known by their ids, which rise. */
+static bool is_counted(struct push_app *app, const struct stanza *st)
+{
+    uint64_t id;
+
+    if (!stanza_id_find(st, app->account->jid.full, &id))
+        return false;
+    if (id <= app->counted)
+        return true;
+    app->counted = id;
+    return false;
+}
+
+void push_notify(struct push_app *app, const struct stanza *st)
+{
+    if (is_counted(app, st))
+        return;
+    app->waiting++;
+    tell(app, st);
+}
+
+void push_notify_of(struct push_app *app, uint32_t n, uint64_t since_ms, const struct stanza *last)
+{
+    if (app->silent_since_ms == since_ms && n <= app->waiting)
+        return;
+    app->silent_since_ms = since_ms;
+    app->waiting = n;
+    (void)is_counted(app, last);
+    tell(app, last);
+}
+
 void push_notify_forget(struct push_app *app)
 {
     app->waiting = 0;
+    app->counted = 0;
+    app->silent_since_ms = 0;
     app->has_more = false;
     forget_message(app);
 }

@@ -16,10 +16,13 @@ struct push_outcome {
     void (*on_broken)(struct push_app *app);  /* it has to go */
 };
 /* [start] */
-void push_notify_init(const struct push_outcome *outcome);
+void push_notify_start(const struct push_outcome *outcome);
 
 /* One more message waits for the client of the registration. */
 void push_notify(struct push_app *app, const struct stanza *st);
+/* `n` messages, `last` the newest, wait for a client that has been silent since `since_ms` (worker clock). May be said
+ * again: what is no news is not told twice. */
+void push_notify_of(struct push_app *app, uint32_t n, uint64_t since_ms, const struct stanza *last);
 /* Its client is there: nothing waits any more. */
 void push_notify_forget(struct push_app *app);
 /* Ends what is under way and frees it. */
