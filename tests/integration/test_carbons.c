@@ -1,5 +1,6 @@
 /* tests/integration/test_carbons.c - XEP-0280: what a person's other devices see of a conversation. */
 #include "client.h"
+#include "sasl2_client.h"
 
 #define CARBONS   "urn:xmpp:carbons:2"
 #define FORWARD   "urn:xmpp:forward:0"
@@ -459,6 +460,161 @@ static void nobody_can_make_a_message_look_like_a_copy_of_the_server(void **stat
     free(payload);
 }
 
+/* ---- beside other protocols ---- */
+
+/* A phone of the same person, by hand: with stream management, so that it can come back. */
+struct phone {
+    struct raw *r;
+    const struct account *a;
+    char *id;   /* of its session */
+    unsigned h; /* stanzas it has */
+};
+
+/* The next stanza must match. */
+static void phone_expect(struct phone *p, const char *path)
+{
+    const struct node *n;
+
+    do
+        n = raw_expect(p->r, "*");
+    while (node_matches(n, "r") || node_matches(n, "a"));
+    p->h++;
+    if (!node_matches(n, path))
+        test_fail("this is not %s: %s", path, node_describe(n));
+}
+
+static void phone_begin(struct phone *p, struct harness *h, const struct account *a)
+{
+    *p = (struct phone){.r = raw_login(h, a, "phone"), .a = a};
+    raw_send(p->r, "<enable xmlns='" NS_SM "' resume='true'/>");
+    p->id = strdup(node_attr(raw_expect(p->r, "enabled[@id]"), "id"));
+    raw_send(p->r,
+             "<iq type='set' id='c'><enable xmlns='" CARBONS "'/></iq><presence><priority>-1</priority></presence>");
+    phone_expect(p, "iq[@type='result'][@id='c']");
+    phone_expect(p, "presence");
+}
+
+static void phone_resume(struct phone *p, struct harness *h)
+{
+    p->r = raw_secure(h, NULL);
+    raw_plain(p->r, p->a);
+    raw_send(p->r, "<resume xmlns='" NS_SM "' previd='%s' h='%u'/>", p->id, p->h);
+    raw_expect(p->r, "resumed[@previd='%s']", p->id);
+}
+
+static void phone_end(struct phone *p)
+{
+    raw_free(&p->r);
+    free(p->id);
+}
+
+static void a_device_that_lost_its_connection_finds_its_copies_when_it_is_back(void **state)
+{
+    struct harness *h = *state;
+    const struct account *a = harness_account(h);
+    struct client *garden = client_login(h, a, "garden", 0), *juliet = harness_login(h);
+    size_t mark = harness_log_mark(h);
+    struct phone p;
+
+    phone_begin(&p, h, a);
+    raw_free(&p.r);
+    free(harness_log_wait(h, mark, "session.hibernating", "phone"));
+    client_send(juliet, "<message to='%s' type='chat'><body>1</body></message>", garden->jid);
+    client_expect(garden, "message/body[.='1']");
+    client_send(garden, "<message to='%s' type='chat'><body>2</body></message>", juliet->jid);
+    client_expect(juliet, "message/body[.='2']");
+    phone_resume(&p, h);
+    phone_expect(&p, RECEIVED_COPY "/body[.='1']");
+    phone_expect(&p, SENT_COPY "/body[.='2']");
+    client_send(juliet, "<message to='%s' type='chat'><body>3</body></message>", garden->jid);
+    phone_expect(&p, RECEIVED_COPY "/body[.='3']");
+    phone_end(&p);
+}
+
+static void a_resumed_session_gets_copies_after_a_restart_too(void **state)
+{
+    struct harness *h = *state;
+    const struct account *a = harness_account(h);
+    struct phone p;
+
+    phone_begin(&p, h, a);
+    harness_stop(h);
+    raw_free(&p.r);
+    client_forget_all(h);
+    harness_start(h);
+    phone_resume(&p, h);
+    struct client *garden = client_login(h, a, "garden", 0), *juliet = harness_login(h);
+
+    client_send(juliet, "<message to='%s' type='chat'><body>1</body></message>", garden->jid);
+    phone_expect(&p, RECEIVED_COPY "/body[.='1']");
+    phone_end(&p);
+}
+
+static void an_inactive_device_is_not_woken_by_the_copy_of_a_chat_state(void **state)
+{
+    struct harness *h = *state;
+    const struct account *a = harness_account(h);
+    struct client *garden = client_login(h, a, "garden", 0), *juliet = harness_login(h);
+    struct phone p;
+
+    phone_begin(&p, h, a);
+    raw_send(p.r, "<inactive xmlns='urn:xmpp:csi:0'/><r xmlns='" NS_SM "'/>");
+    raw_expect(p.r, "a");
+    client_send(juliet, "<message to='%s' type='chat'><composing xmlns='" STATES "'/></message>", garden->jid);
+    client_expect(garden, "message/composing");
+    client_send(garden, "<message to='%s' type='chat'><active xmlns='" STATES "'/></message>", juliet->jid);
+    client_expect(juliet, "message/active");
+    raw_send(p.r, "<r xmlns='" NS_SM "'/>");
+    raw_expect(p.r, "a");
+    client_send(juliet, "<message to='%s' type='chat'><body>1</body></message>", garden->jid);
+    phone_expect(&p, RECEIVED_COPY "/body[.='1']"); /* which are not kept until then either */
+    phone_end(&p);
+}
+
+/* XEP-0386 */
+static void a_session_can_be_bound_with_it(void **state)
+{
+    struct harness *h = *state;
+    const struct account *a = harness_account(h);
+    struct client *garden = client_login(h, a, "garden", 0), *juliet = harness_login(h);
+    struct raw *with = raw_secure(h, NULL), *without = raw_secure(h, NULL);
+
+    (void)sasl2_plain(with, a, "<bind xmlns='" NS_BIND2 "'><enable xmlns='" CARBONS "'/></bind>");
+    (void)sasl2_plain(without, a, "<bind xmlns='" NS_BIND2 "'/>");
+    assert_non_null(with->jid);
+    assert_non_null(without->jid);
+    client_send(juliet, "<message to='%s' type='chat'><body>1</body></message>", garden->jid);
+    raw_expect(with, RECEIVED_COPY "/body[.='1']");
+    client_expect(garden, "message/body[.='1']");
+    raw_expect_quiet(without);
+    raw_free(&with);
+    raw_free(&without);
+}
+
+/* XEP-0313, XEP-0359 */
+static void copies_have_the_id_of_the_archive(void **state)
+{
+    struct stage s = set_stage(*state);
+    const char *id = "stanza-id[@xmlns='urn:xmpp:sid:0']";
+    char *delivered = text_format("message/%s", id), *received = text_format(RECEIVED_COPY "/%s", id),
+         *sent = text_format(SENT_COPY "/%s", id);
+
+    client_send(s.juliet, "<message to='%s' type='chat'><body>1</body></message>", s.garden->jid);
+    const struct node *message = node_find(client_expect(s.garden, "%s", delivered), delivered);
+    const struct node *copy = node_find(client_expect(s.home, "%s", received), received);
+
+    assert_string_equal(node_attr(message, "id"), node_attr(copy, "id"));
+    assert_string_equal(node_attr(copy, "by"), s.garden->bare);
+    client_send(s.garden, "<message to='%s' type='chat'><body>2</body></message>", s.juliet->jid);
+    copy = node_find(client_expect(s.home, "%s", sent), sent);
+    assert_string_equal(node_attr(copy, "by"), s.garden->bare);
+    /* What the others are shown is their own archive's. */
+    client_expect(s.juliet, "message[not(stanza-id[@by='%s'])]/stanza-id[@by='%s']", s.garden->bare, s.juliet->bare);
+    free(delivered);
+    free(received);
+    free(sent);
+}
+
 int main(void)
 {
     static const struct harness_options options = {
@@ -485,6 +641,11 @@ int main(void)
         HARNESS_TEST(an_error_that_a_device_sends_is_copied_as_well),
         HARNESS_TEST(a_copy_that_bounces_disturbs_nobody),
         HARNESS_TEST(nobody_can_make_a_message_look_like_a_copy_of_the_server),
+        HARNESS_TEST(a_device_that_lost_its_connection_finds_its_copies_when_it_is_back),
+        HARNESS_TEST(a_resumed_session_gets_copies_after_a_restart_too),
+        HARNESS_TEST(an_inactive_device_is_not_woken_by_the_copy_of_a_chat_state),
+        HARNESS_TEST(a_session_can_be_bound_with_it),
+        HARNESS_TEST(copies_have_the_id_of_the_archive),
     };
 
     return harness_run_tests("carbons", tests, &options);
