@@ -42,8 +42,8 @@ TOML
     server=$!
     trap end_server EXIT
     wait_for 60 grep -q ' server\.ready' "$dir/log" || fail "the server did not start"
-    port=$(sed -n 's/.* listener\.open .*port=\([0-9]*\) tls=starttls.*/\1/p' "$dir/log")
-    tls_port=$(sed -n 's/.* listener\.open .*port=\([0-9]*\) tls=direct.*/\1/p' "$dir/log")
+    port=$(sed -n 's/.* listener\.open .*port=\([0-9]*\).* tls=starttls.*/\1/p' "$dir/log")
+    tls_port=$(sed -n 's/.* listener\.open .*port=\([0-9]*\).* tls=direct.*/\1/p' "$dir/log")
     python3 "$here/accounts.py" make "$dir/accounts" "$1"
     python3 "$here/accounts.py" linnet "$dir/accounts" "$1" |
         "$LINNETCTL" --socket "$dir/data/linnet.sock" import >"$dir/import"

@@ -19,6 +19,10 @@ passes everybody_comes_back reconnect --port "$port" --users 8 --cut reset --sec
 passes everybody_comes_back_over_tls reconnect --port "$port" --users 8 --cut close --seconds 0 --security starttls --resume
 grep -q '"reconnect":{"users":8,"storms":1,' "$dir/everybody_comes_back.json" || fail "one storm was asked for"
 
+passes sessions_wait_and_are_resumed hibernate --port "$port" --users 8 --cut reset --pid "$server"
+passes sessions_wait_and_are_resumed_over_tls hibernate --port "$port" --users 8 --cut close --security starttls
+has sessions_wait_and_are_resumed '"hibernate":{"users":8,"idle_kib_each":[0-9.]*,"hibernating_kib_each":'
+
 passes people_come_and_go soak --port "$port" --users 8 --seconds 0.5 --pid "$server"
 grep -q '"soak":{"base":4,"guests":4,"talks":[1-9]' "$dir/people_come_and_go.json" || fail "nobody talked"
 
