@@ -69,12 +69,12 @@ static void on_stored(void *ctx, enum ln_err err)
     debt_drop(&d);
 }
 
-void debt_store(struct debt *d)
+void debt_store(struct debt *d, struct str sent_as)
 {
     if (d->state != DEBT_OPEN || d->is_paid || !account_is_lasting(d->a))
         return;
     d->state = DEBT_STORING;
-    d->bytes = offline_append(d->a, d->st, d->id, on_stored, debt_hold(d));
+    d->bytes = offline_append(d->a, d->st, d->id, sent_as, on_stored, debt_hold(d));
 }
 
 void debt_pay(struct debt *d)

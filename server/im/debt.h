@@ -34,8 +34,9 @@ struct debt *debt_hold(struct debt *d);
 /* Accepts NULL, leaves NULL. */
 void debt_drop(struct debt **d);
 
-/* Commits it to offline storage, if that was not done. When it fails the debt is open again, for another attempt. */
-void debt_store(struct debt *d);
+/* Commits it to offline storage, if that was not done. `sent_as`: to which session, and its number there, as
+ * offline_append() has it. When it fails the debt is open again, for another attempt. */
+void debt_store(struct debt *d, struct str sent_as);
 /* A client has it. */
 void debt_pay(struct debt *d);
 

@@ -1,6 +1,7 @@
 #include "server/im/ledger.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "common/mem.h"
 #include "server/base/config.h"
@@ -40,6 +41,7 @@ struct ledger {
     size_t bytes;    /* that all of these cost */
     size_t n_marked; /* so many entries have arrived when the peer's TCP has acknowledged `mark` bytes; 0: none */
     uint64_t mark;
+    bool is_owed; /* all entries are stored, or paid: no need to look at each of them again */
 };
 
 /* ---- being there only while needed ---- */
@@ -121,6 +123,7 @@ static void add_entry(struct session *s, struct debt *own_debt)
         e.cost = ENTRY_BYTES + (own_debt->st != NULL ? (uint32_t)own_debt->st->root->outer.len : 0);
     make_room(l);
     l->entries[l->end++] = e;
+    l->is_owed = false;
     add_bytes(s, e.cost);
     if (!s->client_acks && (l->end - l->first) % TCP_LOOK_ENTRIES == 0)
         look_at_tcp(s);
@@ -187,6 +190,16 @@ static void hold(struct session *s, struct stanza *st, struct str to, struct deb
     add_bytes(s, held_bytes(h));
 }
 
+/* With the name of the session, if its client may come back to it, and the number `seq` of the stanza there. */
+static void owe(struct session *s, struct debt *d, uint32_t seq)
+{
+    char sent_as[SM_ID_LEN + 12] = "";
+
+    if (s->sm != NULL && s->sm->may_resume)
+        (void)snprintf(sent_as, sizeof(sent_as), "%.*s/%lu", SM_ID_LEN, s->sm->id, (unsigned long)seq);
+    debt_store(d, str_of(sent_as));
+}
+
 static void run_hook(struct session *s, enum hook_point point, struct stanza *st)
 {
     struct hook_event e = {.worker = s->worker, .session = s, .account = s->account, .stanza = st};
@@ -203,7 +216,7 @@ static void want_acknowledgement(struct session *s)
 static void wait_for_client(struct session *s, struct debt *d, struct stanza *st)
 {
     if (keeps_offline(s))
-        debt_store(d);
+        owe(s, d, s->sm->sent);
     run_hook(s, HOOK_MESSAGE_AWAITS, st);
 }
 
@@ -223,7 +236,7 @@ static bool deliver_now(struct session *s, struct stanza *st, struct str to, str
     else if (s->client_acks)
         want_acknowledgement(s);
     else
-        debt_store(d);
+        owe(s, d, 0);
     return true;
 }
 
@@ -317,22 +330,30 @@ static void look_at_tcp(struct session *s)
 
 /* ---- every second ---- */
 
+static bool is_to_be_owed(const struct session *s, const struct debt *d)
+{
+    if (session_is_hibernating(s))
+        return true;
+    return receipt_is_awaited(d->st) && (!s->client_acks || worker_now_ms(s->worker) - d->since_ms >= OWED_AFTER_MS);
+}
+
 static void owe_what_waits(struct session *s)
 {
     struct ledger *l = s->ledger;
-    uint64_t now = worker_now_ms(s->worker);
+    bool is_owed = true;
 
-    if (!keeps_offline(s))
+    if (l->is_owed || !keeps_offline(s))
         return;
     for (size_t i = l->first; i < l->end; i++) {
         struct debt *d = l->entries[i].debt;
 
-        if (d->st == NULL || d->state != DEBT_OPEN)
+        if (d->st == NULL)
             continue;
-        if (session_is_hibernating(s) ||
-            (receipt_is_awaited(d->st) && (!s->client_acks || now - d->since_ms >= OWED_AFTER_MS)))
-            debt_store(d);
+        is_owed = false; /* perhaps it will be, or the commit fails */
+        if (d->state == DEBT_OPEN && is_to_be_owed(s, d))
+            owe(s, d, l->entries[i].seq);
     }
+    l->is_owed = is_owed;
 }
 
 /* A client may answer a question before it has dealt with what came in front of it. */

@@ -49,9 +49,9 @@ static void on_appended(void *ctx, enum ln_err err)
     free(p);
 }
 
-/* Nobody looks for them by their sender, so none is named. */
-static void append(struct account *a, uint64_t id, struct str record, void (*done)(void *ctx, enum ln_err err),
-                   void *ctx)
+/* Nobody looks for them by their sender: the place of the peer is taken by the session that it was sent to. */
+static void append(struct account *a, uint64_t id, struct str sent_as, struct str record,
+                   void (*done)(void *ctx, enum ln_err err), void *ctx)
 {
     struct storage_txn *t = storage_txn_new();
     struct append *p = mem_alloc(sizeof(*p));
@@ -60,11 +60,11 @@ static void append(struct account *a, uint64_t id, struct str record, void (*don
     a->offline_count++;
     a->offline_bytes += record.len;
     batch_storage_begin(a->worker, p->cost);
-    storage_txn_append(t, a->jid.full, OFFLINE_COLLECTION, id, (int64_t)(id / 1000), str_make(NULL, 0), record);
+    storage_txn_append(t, a->jid.full, OFFLINE_COLLECTION, id, (int64_t)(id / 1000), sent_as, record);
     storage_commit(a->worker->server->storage, t, &a->worker->executor, on_appended, p);
 }
 
-uint32_t offline_append(struct account *a, const struct stanza *st, uint64_t id,
+uint32_t offline_append(struct account *a, const struct stanza *st, uint64_t id, struct str sent_as,
                         void (*done)(void *ctx, enum ln_err err), void *ctx)
 {
     struct buf record = {0};
@@ -72,7 +72,7 @@ uint32_t offline_append(struct account *a, const struct stanza *st, uint64_t id,
 
     write_record(&record, a, st, id);
     bytes = (uint32_t)record.len;
-    append(a, id, buf_str(&record), done, ctx);
+    append(a, id, sent_as, buf_str(&record), done, ctx);
     buf_deinit(&record);
     return bytes;
 }
@@ -130,7 +130,7 @@ static void keep(struct account *a, struct stanza *own_st, uint64_t id, struct s
 
     *k = (struct keeping){.a = a, .st = own_st, .bytes = (uint32_t)record.len};
     account_pin(a);
-    append(a, id, record, on_kept, k);
+    append(a, id, str_make(NULL, 0), record, on_kept, k);
 }
 
 static bool try_store(struct account *a, struct stanza *st, uint64_t id)

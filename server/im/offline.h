@@ -22,8 +22,9 @@ bool offline_try_store(struct account *a, struct stanza *st);
 bool offline_was_read(const struct session *s, struct str record);
 
 /* For im/debt.c: stores `st`, which is being delivered already, whatever the quota says. Returns the size of the
- * record. Does not take the reference. */
-uint32_t offline_append(struct account *a, const struct stanza *st, uint64_t id,
+ * record. Does not take the reference. `sent_as`: the name of the session that may be resumed, '/', and the number of
+ * the stanza there, by which im/delivered.c finds it; empty: none. */
+uint32_t offline_append(struct account *a, const struct stanza *st, uint64_t id, struct str sent_as,
                         void (*done)(void *ctx, enum ln_err err), void *ctx);
 /* It was not stored after all. */
 void offline_uncount(struct account *a, uint32_t bytes);

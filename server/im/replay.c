@@ -86,7 +86,7 @@ static bool was_removed(const struct account *a, uint64_t id)
     return false;
 }
 
-static bool is_under_way(const struct account *a, uint64_t id)
+bool replay_is_taken(const struct account *a, uint64_t id)
 {
     for (const struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
         if (ledger_has(s, id))
@@ -95,11 +95,14 @@ static bool is_under_way(const struct account *a, uint64_t id)
     return was_removed(a, id);
 }
 
-static void end_read(struct replay *r)
+void replay_begin_read(struct account *a)
 {
-    struct account *a = r->a;
+    offline_commit_removals(a); /* first, so that they are not read */
+    a->reads++;
+}
 
-    r->is_reading = false;
+void replay_end_read(struct account *a)
+{
     if (--a->reads > 0)
         return;
     free(a->removed);
@@ -115,9 +118,9 @@ static bool hand_out(struct replay *r, const struct storage_rows *rows)
 
         if (is_congested(r))
             return false;
-        if (offline_was_read(r->s, row->bytes) && !is_under_way(r->a, row->id))
+        if (offline_was_read(r->s, row->bytes) && !replay_is_taken(r->a, row->id))
             offline_remove(r->a, row->id, (uint32_t)row->bytes.len);
-        else if (!is_under_way(r->a, row->id) && !ledger_deliver_stored(r->s, row->id, row->bytes))
+        else if (!replay_is_taken(r->a, row->id) && !ledger_deliver_stored(r->s, row->id, row->bytes))
             return false;
         r->after = row->id;
     }
@@ -142,7 +145,8 @@ static void on_page(void *ctx, const struct storage_rows *rows)
     if (rows->err != LN_OK)
         log_warn(LOG_STORAGE, r->s->id, "offline.unreadable", F_STR("jid", r->a->jid.full), F_ERR("err", rows->err));
     is_through = !is_stopped && can_take(r->s) && hand_out(r, rows) && rows->n < PAGE;
-    end_read(r);
+    r->is_reading = false;
+    replay_end_read(r->a);
     if (is_stopped)
         replay_free(r);
     else if (rows->err != LN_OK || (is_through && is_complete(r)))
@@ -159,9 +163,8 @@ static void read_page(struct replay *r)
                               .after_id = r->after,
                               .limit = PAGE};
 
-    offline_commit_removals(r->a); /* first, so that they are not read */
+    replay_begin_read(r->a);
     r->is_reading = true;
-    r->a->reads++;
     storage_read(r->a->worker->server->storage, &q, &r->a->worker->executor, on_page, r);
 }
 

@@ -19,6 +19,11 @@ void replay_stop(struct session *s);
 /* Something that is stored has nobody who delivers it: a session that can take it gets it now. */
 void replay_hand_on(struct account *a);
 
+/* For all who read offline messages: what they read was there when they began, and may be gone or on its way to a
+ * client when they see it. Then it is taken. */
+void replay_begin_read(struct account *a);
+void replay_end_read(struct account *a);
+bool replay_is_taken(const struct account *a, uint64_t id);
 /* For im/offline.c: the message is being removed; a page that was asked for before may still show it. */
 void replay_note_removal(struct account *a, uint64_t id);
 

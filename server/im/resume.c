@@ -5,6 +5,7 @@
 #include "common/xmpp/xml_writer.h"
 #include "server/base/config.h"
 #include "server/base/log.h"
+#include "server/im/delivered.h"
 #include "server/im/hooks.h"
 #include "server/im/ledger.h"
 #include "server/im/receipt.h"
@@ -195,6 +196,7 @@ struct session *resume_find(struct session *s, const struct xml_element *resume,
     old = find_session(s, id);
     if (old == NULL) {
         write_failed(ret_answer, STANZA_ERR_ITEM_NOT_FOUND, find_gone(s, id));
+        delivered_forget(s, id, (uint32_t)h);
         return NULL;
     }
     if (!sm_acknowledge(old, (uint32_t)h)) {

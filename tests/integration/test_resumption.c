@@ -562,6 +562,55 @@ static void a_message_to_a_client_that_is_away_is_acknowledged_at_once_and_survi
     end(&romeo);
 }
 
+static void what_the_client_has_does_not_come_again_after_a_crash_either(void **state)
+{
+    struct harness *h = *state;
+    struct device d, romeo;
+
+    begin(&d, h, harness_account(h), "resume='true'");
+    be_available(&d);
+    begin(&romeo, h, harness_account(h), "resume='true'");
+    for (int i = 0; i < 6; i++)
+        raw_send(romeo.r, "<message to='%s' type='chat' id='m%d'><body>%d</body></message>", d.a->jid, i, i);
+    hear(&d, 0, 6);
+    d.h_ -= 2;         /* it says that it has four of them */
+    wait_h(&romeo, 6); /* they are owed, since it takes so long */
+    harness_crash(h);
+    raw_free(&romeo.r);
+    raw_free(&d.r);
+    harness_start(h);
+    expect_failed(&d);
+    raw_bind(d.r, "device");
+    raw_send(d.r, "<presence/>");
+    take(&d, "presence");
+    hear(&d, 4, 2);
+    expect_nothing(&d);
+    end(&d);
+    end(&romeo);
+}
+
+static void what_the_client_has_does_not_come_again_when_its_session_is_over(void **state)
+{
+    struct harness *h = *state;
+    struct client *romeo = harness_login(h);
+    struct device d;
+    size_t mark = harness_log_mark(h);
+
+    begin(&d, h, harness_account(h), "resume='true' max='1'");
+    be_available(&d);
+    say(romeo, d.a->jid, 0, 6);
+    hear(&d, 0, 4);
+    lose(&d);
+    free(harness_log_wait(h, mark, "session.closed", d.jid));
+    expect_failed(&d);
+    raw_bind(d.r, "device");
+    raw_send(d.r, "<presence/>");
+    take(&d, "presence");
+    hear(&d, 4, 2);
+    expect_nothing(&d);
+    end(&d);
+}
+
 static void offline_messages_go_on_where_they_were_and_live_ones_stay_behind_them(void **state)
 {
     enum { STORED = 700, LIVE = 20 };
@@ -853,6 +902,8 @@ int main(void)
         HARNESS_TEST(a_count_below_what_was_acknowledged_is_refused),
         HARNESS_TEST(malformed_requests_are_refused),
         HARNESS_TEST(a_message_to_a_client_that_is_away_is_acknowledged_at_once_and_survives_a_crash),
+        HARNESS_TEST(what_the_client_has_does_not_come_again_after_a_crash_either),
+        HARNESS_TEST(what_the_client_has_does_not_come_again_when_its_session_is_over),
         HARNESS_TEST(offline_messages_go_on_where_they_were_and_live_ones_stay_behind_them),
         HARNESS_TEST(after_a_restart_the_client_goes_on_as_if_nothing_had_happened),
         HARNESS_TEST(after_two_restarts_nothing_is_lost_or_comes_twice),

@@ -37,11 +37,12 @@ void offline_store(struct account *a, struct stanza *own_st, uint64_t id)
     stanza_unref(&own_st);
 }
 
-uint32_t offline_append(struct account *a, const struct stanza *st, uint64_t id,
+uint32_t offline_append(struct account *a, const struct stanza *st, uint64_t id, struct str sent_as,
                         void (*done)(void *ctx, enum ln_err err), void *ctx)
 {
     assert_ptr_equal(a, &world.account);
     assert_non_null(st);
+    assert_true(str_is(sent_as, "session/7"));
     assert_null(world.done);
     world.stored_id = id;
     world.done = done;
@@ -162,8 +163,8 @@ static void storing_it_settles_it_when_it_is_committed_and_not_before(void **sta
     struct debt *d = owe();
 
     (void)state;
-    debt_store(d);
-    debt_store(d); /* it is under way */
+    debt_store(d, STR("session/7"));
+    debt_store(d, STR("session/7")); /* it is under way */
     assert_int_equal(world.n_settled, 0);
     answer(LN_OK);
     assert_int_equal(world.n_settled, 1);
@@ -177,7 +178,7 @@ static void one_that_is_stored_and_then_arrives_is_removed_once(void **state)
     uint64_t id = d->id;
 
     (void)state;
-    debt_store(d);
+    debt_store(d, STR("session/7"));
     answer(LN_OK);
     debt_pay(d);
     debt_pay(d);
@@ -191,7 +192,7 @@ static void one_that_arrives_while_it_is_being_stored_is_removed_behind_that(voi
     struct debt *d = owe();
 
     (void)state;
-    debt_store(d);
+    debt_store(d, STR("session/7"));
     debt_pay(d);
     assert_int_equal(world.n_settled, 1);
     assert_int_equal(world.n_removed, 1);
@@ -205,7 +206,7 @@ static void what_was_paid_is_not_taken_from_the_count_again_when_its_commit_fail
     struct debt *d = owe();
 
     (void)state;
-    debt_store(d);
+    debt_store(d, STR("session/7"));
     debt_pay(d);
     debt_drop(&d);
     answer(LN_E_FULL);
@@ -219,11 +220,11 @@ static void a_commit_that_fails_leaves_it_open_for_another_attempt(void **state)
     uint64_t id = d->id;
 
     (void)state;
-    debt_store(d);
+    debt_store(d, STR("session/7"));
     answer(LN_E_FULL);
     assert_int_equal(world.n_uncounted, 1);
     assert_int_equal(world.n_settled, 0);
-    debt_store(d);
+    debt_store(d, STR("session/7"));
     assert_int_equal(world.stored_id, id);
     answer(LN_OK);
     assert_int_equal(world.n_settled, 1);
@@ -236,7 +237,7 @@ static void a_commit_that_fails_when_nobody_else_holds_it_does_not_lose_it(void 
     struct debt *d = owe();
 
     (void)state;
-    debt_store(d);
+    debt_store(d, STR("session/7"));
     debt_drop(&d);
     assert_int_equal(world.n_settled, 0);
     answer(LN_E_FULL);
@@ -249,7 +250,7 @@ static void nothing_is_stored_for_an_account_that_is_ending(void **state)
 
     (void)state;
     world.account.is_ending = true;
-    debt_store(d);
+    debt_store(d, STR("session/7"));
     assert_null(world.done);
     debt_drop(&d);
     assert_int_equal(world.n_stored, 1); /* which refuses it */

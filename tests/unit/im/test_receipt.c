@@ -221,6 +221,60 @@ static void a_session_that_ends_while_it_is_paused_is_let_go(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void a_client_that_comes_back_sends_under_the_same_numbers_what_it_was_not_told_of(void **state)
+{
+    struct stanza *a = receive(), *b = receive(), *c = receive(), *again;
+
+    (void)state;
+    stanza_unref(&a);
+    stanza_unref(&c);
+    assert_false(receipts_are_complete(&world.session));
+    assert_int_equal(receipts_rewind(&world.session), 1);
+    assert_true(receipts_are_complete(&world.session));
+    stanza_unref(&b); /* of the time before: no number waits for it */
+    assert_int_equal(receipts_h(&world.session), 1);
+    for (uint32_t i = 2; i <= 2 * RECEIPT_WINDOW; i++) { /* nor does it count for one that comes much later */
+        again = receive();
+        assert_int_equal(receipts_h(&world.session), i - 1);
+        stanza_unref(&again);
+        assert_int_equal(receipts_h(&world.session), i);
+    }
+}
+
+static void a_client_that_comes_back_is_read_again(void **state)
+{
+    struct stanza *kept[RECEIPT_WINDOW - 1];
+
+    (void)state;
+    for (size_t i = 0; i < RECEIPT_WINDOW - 1; i++)
+        kept[i] = receive();
+    assert_int_equal(world.n_pauses, 1);
+    assert_int_equal(receipts_rewind(&world.session), 0);
+    assert_int_equal(world.n_pauses, 0);
+    for (size_t i = 0; i < RECEIPT_WINDOW - 1; i++)
+        stanza_unref(&kept[i]);
+    assert_int_equal(receipts_h(&world.session), 0);
+}
+
+static void a_restored_session_goes_on_behind_its_count(void **state)
+{
+    struct stanza *a;
+
+    (void)state;
+    receipts_stop(&world.session);
+    receipts_start(&world.session, UINT32_MAX, NULL);
+    assert_int_equal(receipts_h(&world.session), UINT32_MAX);
+    a = receive();
+    (void)receipts_h(&world.session);
+    stanza_unref(&a); /* there is nobody to be told of it yet */
+    assert_int_equal(receipts_h(&world.session), 0);
+    a = receive();
+    (void)receipts_h(&world.session);
+    receipts_set_on_progress(&world.session, on_progress);
+    stanza_unref(&a);
+    assert_int_equal(world.n_progress, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +287,9 @@ int main(void)
         TEST(word_from_another_worker_is_posted_to_the_senders),
         TEST(word_for_a_session_that_has_gone_is_nobodys),
         TEST(a_session_that_ends_while_it_is_paused_is_let_go),
+        TEST(a_client_that_comes_back_sends_under_the_same_numbers_what_it_was_not_told_of),
+        TEST(a_client_that_comes_back_is_read_again),
+        TEST(a_restored_session_goes_on_behind_its_count),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
