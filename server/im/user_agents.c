@@ -104,32 +104,43 @@ void user_agents_free(struct account *a)
     *account_slot(a, slot) = NULL;
 }
 
+/* When the password was changed, which most accounts need not be asked: they have no such clients. */
+static int64_t password_change_of(const struct storage_rows *rows)
+{
+    struct credentials c;
+    int64_t changed_ms = 0;
+
+    for (size_t i = 0; i < rows->n; i++) {
+        if (str_eq(rows->rows[i].key, CREDENTIALS_KEY) && credentials_decode(rows->rows[i].bytes, &c) == LN_OK) {
+            changed_ms = c.changed_ms;
+            mem_wipe(&c, sizeof(c));
+        }
+    }
+    return changed_ms;
+}
+
+static void take_row(struct account *a, const struct storage_row *row)
+{
+    struct user_agent ua;
+    enum ln_err err = user_agent_decode(row->key, row->bytes, 0, &ua);
+
+    if (err == LN_OK)
+        put(make(a), ua.id, row->bytes);
+    else
+        log_error(LOG_IM, 0, "user_agent.damaged", F_STR("jid", a->jid.full), F_ERR("err", err));
+    mem_wipe(&ua, sizeof(ua));
+}
+
 /* Also when it is loaded anew. */
 void user_agents_on_loaded(struct account *a, const struct storage_rows *rows)
 {
-    struct credentials c;
-    struct user_agent ua;
-    int64_t changed_ms = 0;
-
     user_agents_free(a);
     for (size_t i = 0; i < rows->n; i++) {
-        if (str_eq(rows->rows[i].key, CREDENTIALS_KEY) && credentials_decode(rows->rows[i].bytes, &c) == LN_OK)
-            changed_ms = c.changed_ms;
+        if (str_starts(rows->rows[i].key, STR(USER_AGENT_KEY)))
+            take_row(a, &rows->rows[i]);
     }
-    mem_wipe(&c, sizeof(c));
-    for (size_t i = 0; i < rows->n; i++) {
-        enum ln_err err = user_agent_decode(rows->rows[i].key, rows->rows[i].bytes, changed_ms, &ua);
-
-        if (err == LN_OK)
-            put(make(a), ua.id, rows->rows[i].bytes);
-        else if (err == LN_E_CORRUPT)
-            log_error(LOG_IM, 0, "user_agent.damaged", F_STR("jid", a->jid.full), F_STR("key", rows->rows[i].key));
-    }
-    mem_wipe(&ua, sizeof(ua));
     if (get(a) != NULL)
-        make(a)->password_changed_ms = changed_ms;
-    else if (rows->n > 0 && changed_ms > wall_clock_ms()) /* the clock was set back: tokens have to be younger */
-        make(a)->password_changed_ms = changed_ms;
+        get(a)->password_changed_ms = password_change_of(rows);
 }
 
 static bool find(const struct user_agents *list, const uint8_t id[USER_AGENT_ID_BYTES], struct user_agent *ret)

@@ -426,6 +426,103 @@ static void who_makes_a_deleted_account_anew_is_not_opened_by_its_tokens(void **
     free(p.agent);
 }
 
+/* ---- all at once ---- */
+
+enum { CROWD = 12 };
+
+/* On different workers until they come home; the same client, so the last one stays. */
+static void one_client_that_logs_in_many_times_at_once_has_one_session_in_the_end(void **state)
+{
+    struct harness *h = *state;
+    struct phone p = phone_new(h, harness_account(h));
+    char *token = get_token(&p, "NONE", NULL);
+    char *inner = text_format("<fast xmlns='" NS_FAST "'/>%s<bind xmlns='" NS_BIND2 "'><tag>t</tag></bind>", p.agent);
+    struct raw *crowd[CROWD];
+    struct json *sessions;
+
+    for (int i = 0; i < CROWD; i++)
+        crowd[i] = raw_secure(h, NULL);
+    for (int i = 0; i < CROWD; i++) {
+        char *message = sasl2_token_message(crowd[i], p.a->user, token, NULL);
+        char *text = sasl2_authenticate("HT-SHA-256-NONE", message, inner);
+
+        raw_send(crowd[i], "%s", text);
+        free(message);
+        free(text);
+    }
+    for (int i = 0; i < CROWD; i++)
+        assert_true(node_matches(sasl2_outcome(crowd[i]), "success/bound"));
+    sessions = harness_ctl_json(h, "sessions", p.a->jid);
+    assert_int_equal(json_count(sessions), 1);
+    for (int i = 0; i < CROWD; i++)
+        raw_free(&crowd[i]);
+    json_free(&sessions);
+    free(inner);
+    free(token);
+    free(p.agent);
+}
+
+/* Of those that count, each number gets in once, whichever connection it came by. */
+static void of_logins_with_one_count_at_once_one_succeeds(void **state)
+{
+    struct harness *h = *state;
+    struct phone p = phone_new(h, harness_account(h));
+    char *token = get_token(&p, "NONE", NULL);
+    char *inner = text_format("<fast xmlns='" NS_FAST "' count='1'/>%s", p.agent);
+    struct raw *crowd[CROWD];
+    unsigned n_in = 0;
+
+    for (int i = 0; i < CROWD; i++)
+        crowd[i] = raw_secure(h, NULL);
+    for (int i = 0; i < CROWD; i++) {
+        char *message = sasl2_token_message(crowd[i], p.a->user, token, NULL);
+        char *text = sasl2_authenticate("HT-SHA-256-NONE", message, inner);
+
+        raw_send(crowd[i], "%s", text);
+        free(message);
+        free(text);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        const struct node *answer = sasl2_outcome(crowd[i]);
+
+        if (node_matches(answer, "success"))
+            n_in++;
+        else
+            assert_true(node_matches(answer, "failure/not-authorized"));
+        raw_free(&crowd[i]);
+    }
+    assert_int_equal(n_in, 1);
+    free(inner);
+    free(token);
+    free(p.agent);
+}
+
+static void clients_that_hang_up_in_the_middle_leave_nothing_behind(void **state)
+{
+    struct harness *h = *state;
+    struct phone p = phone_new(h, harness_account(h));
+    char *token = get_token(&p, "NONE", NULL);
+    char *inner = text_format(
+        "<fast xmlns='" NS_FAST "' invalidate='true'/>%s" REQUEST("NONE") "<bind xmlns='" NS_BIND2 "'/>", p.agent);
+
+    for (int i = 0; i < CROWD; i++) {
+        struct raw *r = raw_secure(h, NULL);
+        char *message = sasl2_token_message(r, p.a->user, token, NULL);
+        char *text = sasl2_authenticate("HT-SHA-256-NONE", message, inner);
+
+        raw_send(r, "%s", text);
+        raw_free(&r);
+        free(message);
+        free(text);
+    }
+    free(token);
+    token = get_token(&p, "NONE", NULL);
+    assert_enters(&p, "NONE", token);
+    free(inner);
+    free(token);
+    free(p.agent);
+}
+
 /* ---- XEP-0494 ---- */
 
 static const struct node *list_clients(struct raw *r)
@@ -610,6 +707,9 @@ int main(void)
         HARNESS_TEST(a_client_may_invalidate_its_token),
         HARNESS_TEST(a_new_password_voids_all_tokens),
         HARNESS_TEST(who_makes_a_deleted_account_anew_is_not_opened_by_its_tokens),
+        HARNESS_TEST(one_client_that_logs_in_many_times_at_once_has_one_session_in_the_end),
+        HARNESS_TEST(of_logins_with_one_count_at_once_one_succeeds),
+        HARNESS_TEST(clients_that_hang_up_in_the_middle_leave_nothing_behind),
         HARNESS_TEST(a_person_sees_what_clients_there_are),
         HARNESS_TEST(nobody_else_sees_them),
         HARNESS_TEST(a_client_that_is_logged_out_loses_its_sessions_and_tokens),
