@@ -4,9 +4,9 @@
  * nothing along. */
 #include "client.h"
 #include "raw.h"
+#include "sasl2_client.h"
 
 #define NS_CSI   "urn:xmpp:csi:0"
-#define NS_SM    "urn:xmpp:sm:3"
 #define NS_EVENT "http://jabber.org/protocol/pubsub#event"
 #define ACTIVE   "<active xmlns='" NS_CSI "'/>"
 #define INACTIVE "<inactive xmlns='" NS_CSI "'/>"
@@ -439,6 +439,139 @@ static void a_session_that_ends_takes_what_was_held_with_it(void **state)
     end(&p);
 }
 
+/* ---- connections that break ---- */
+
+/* Now it can be resumed; returns the id that it is resumed by. */
+static char *log_in_resumable(struct pair *p)
+{
+    raw_free(&p->juliet);
+    client_expect_any(p->romeo, "presence[@type='unavailable']");
+    p->juliet = raw_login(p->h, p->account, "phone");
+    raw_send(p->juliet, "<enable xmlns='" NS_SM "' resume='true'/>");
+    char *id = strdup(node_attr(raw_expect(p->juliet, "enabled[@id]"), "id"));
+
+    p->stanzas = 0;
+    raw_send(p->juliet, "<presence/>");
+    client_expect_any(p->romeo, "presence[not(@type)]");
+    client_send(p->romeo, "<message type='headline' to='%s' id='start'/>", p->juliet->jid);
+    skip_to(p, "message[@id='start']");
+    return id;
+}
+
+static void break_connection(struct pair *p)
+{
+    char *jid = text_format("jid=%s/phone", p->account->jid);
+    size_t mark = harness_log_mark(p->h);
+
+    raw_free(&p->juliet);
+    free(harness_log_wait(p->h, mark, "session.hibernating", jid));
+    free(jid);
+}
+
+static void resume(struct pair *p, char *own_id)
+{
+    p->juliet = raw_secure(p->h, NULL);
+    raw_plain(p->juliet, p->account);
+    raw_send(p->juliet, "<resume xmlns='" NS_SM "' previd='%s' h='%u'/>", own_id, p->stanzas);
+    raw_expect(p->juliet, "resumed");
+    free(own_id);
+}
+
+static void a_resumed_stream_is_active_and_brings_what_was_held(void **state)
+{
+    struct pair p;
+
+    begin(&p, *state);
+    char *id = log_in_resumable(&p);
+
+    raw_send(p.juliet, INACTIVE);
+    expect_nothing(&p);
+    client_send(p.romeo, "<presence><show>away</show></presence>");
+    client_send(p.romeo, "<message type='headline' to='%s' id='h'><body>x</body></message>", p.juliet->jid);
+    expect_all_held(&p);
+    break_connection(&p);
+    client_send(p.romeo, "<presence><show>dnd</show></presence>");
+    client_barrier_via(p.romeo, p.account->jid);
+    resume(&p, id);
+    expect(&p, "message[@id='h'][delay]");
+    expect(&p, "presence[delay]/show[.='dnd']");
+    client_send(p.romeo, "<presence/>");
+    expect(&p, "presence[not(delay)][not(show)]"); /* nothing is held any more */
+    end(&p);
+}
+
+static void what_waits_for_a_client_without_a_connection_is_the_last_presence_of_each(void **state)
+{
+    struct pair p;
+
+    begin(&p, *state);
+    char *id = log_in_resumable(&p);
+
+    break_connection(&p); /* of a client that was active */
+    for (int i = 0; i < 50; i++)
+        client_send(p.romeo, "<presence><status>%d</status></presence>", i);
+    client_send(p.romeo,
+                "<message type='chat' to='%s'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>",
+                p.account->jid);
+    client_send(p.romeo, "<message type='chat' to='%s' id='m'><body>x</body></message>", p.account->jid);
+    for (int i = 0; i < 50; i++)
+        client_send(p.romeo, "<presence><status>later %d</status></presence>", i);
+    client_barrier_via(p.romeo, p.account->jid);
+    resume(&p, id);
+    expect(&p, "presence[delay]/status[.='49']");
+    expect(&p, "message[@id='m']");
+    expect(&p, "presence[delay]/status[.='later 49']");
+    raw_send(p.juliet, "<a xmlns='" NS_SM "' h='%u'/>", p.stanzas); /* both sides have counted alike */
+    expect_nothing(&p);
+    end(&p);
+}
+
+static void what_is_held_outlasts_a_restart_of_the_server(void **state)
+{
+    struct pair p;
+
+    begin(&p, *state);
+    char *id = log_in_resumable(&p);
+
+    raw_send(p.juliet, INACTIVE);
+    expect_nothing(&p);
+    client_send(p.romeo, "<message type='headline' to='%s' id='h'><body>x</body></message>", p.juliet->jid);
+    expect_all_held(&p);
+    harness_stop(p.h);
+    raw_free(&p.juliet);
+    client_forget_all(p.h);
+    harness_start(p.h);
+    resume(&p, id);
+    expect(&p, "message[@id='h'][delay]");
+    expect(&p, "presence[@type='unavailable']"); /* romeo has no session any more */
+    end(&p);
+}
+
+/* ---- Bind 2 (XEP-0386) ---- */
+
+static void a_client_may_be_inactive_from_the_first_moment(void **state)
+{
+    struct pair p;
+
+    begin(&p, *state);
+    raw_free(&p.juliet);
+    p.juliet = raw_secure(p.h, NULL);
+    assert_true(
+        node_matches(p.juliet->features, "features/authentication/inline/bind/inline/feature[@var='" NS_CSI "']"));
+    assert_true(node_matches(sasl2_plain(p.juliet, p.account,
+                                         "<bind xmlns='" NS_BIND2 "'><tag>phone</tag><inactive xmlns='" NS_CSI
+                                         "'/><enable xmlns='" NS_SM "'/></bind>"),
+                             "success/bound/enabled"));
+    client_expect_any(p.romeo, "presence[@type='unavailable']");
+    client_send(p.romeo, "<message type='headline' to='%s'><body>x</body></message>", p.juliet->jid);
+    client_barrier_via(p.romeo, p.account->jid);
+    raw_send(p.juliet, "<r xmlns='" NS_SM "'/>");
+    raw_expect(p.juliet, "a");
+    raw_send(p.juliet, ACTIVE);
+    raw_expect(p.juliet, "message[delay]/body[.='x']");
+    end(&p);
+}
+
 /* ---- limits and switches ---- */
 
 static void one_more_than_may_be_held_brings_them_all(void **state)
@@ -532,6 +665,10 @@ int main(void)
         HARNESS_TEST(what_is_held_is_counted_when_it_is_sent),
         HARNESS_TEST(a_sender_does_not_wait_for_what_is_held),
         HARNESS_TEST(a_session_that_ends_takes_what_was_held_with_it),
+        HARNESS_TEST(a_resumed_stream_is_active_and_brings_what_was_held),
+        HARNESS_TEST(what_waits_for_a_client_without_a_connection_is_the_last_presence_of_each),
+        HARNESS_TEST(what_is_held_outlasts_a_restart_of_the_server),
+        HARNESS_TEST(a_client_may_be_inactive_from_the_first_moment),
     };
     const struct CMUnitTest with_low_limits[] = {
         HARNESS_TEST(one_more_than_may_be_held_brings_them_all),
