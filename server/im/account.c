@@ -170,8 +170,16 @@ static void take_offline_count(struct account *a, const struct storage_rows *row
     a->offline_bytes = (uint64_t)rows->rows[0].time_ms;
 }
 
+static void take_archive_ends(struct account *a, const struct storage_rows *rows)
+{
+    if (rows->n == 0)
+        return;
+    a->archive_first = rows->rows[0].id;
+    a->archive_last = (uint64_t)rows->rows[0].time_ms;
+}
+
 /* What is asked of storage, and the answers in the same order. */
-enum { ACCOUNT_ROWS, ROSTER_ROWS, OFFLINE_ROWS, LOAD_QUERIES };
+enum { ACCOUNT_ROWS, ROSTER_ROWS, OFFLINE_ROWS, ARCHIVE_ROWS, LOAD_QUERIES };
 
 static void on_loaded(void *ctx, const struct storage_rows *rows)
 {
@@ -184,6 +192,7 @@ static void on_loaded(void *ctx, const struct storage_rows *rows)
     }
     take_account(a, &rows[ACCOUNT_ROWS]);
     take_offline_count(a, &rows[OFFLINE_ROWS]);
+    take_archive_ends(a, &rows[ARCHIVE_ROWS]);
     if (rows[ROSTER_ROWS].err == LN_OK && roster_load(&a->roster, &rows[ROSTER_ROWS]) != LN_OK)
         log_error(LOG_IM, 0, "roster.damaged", F_STR("jid", a->jid.full));
     for (size_t i = 0; i < LOAD_QUERIES && a->state != ACCOUNT_FAILED; i++)
@@ -200,6 +209,7 @@ static void load(struct account *a)
         [ACCOUNT_ROWS] = {.kind = STORAGE_LIST, .owner = owner, .collection = CREDENTIALS_COLLECTION},
         [ROSTER_ROWS] = {.kind = STORAGE_LIST, .owner = owner, .collection = ROSTER_COLLECTION},
         [OFFLINE_ROWS] = {.kind = STORAGE_COUNT, .owner = owner, .collection = OFFLINE_COLLECTION},
+        [ARCHIVE_ROWS] = {.kind = STORAGE_ENDS, .owner = owner, .collection = ARCHIVE_COLLECTION},
     };
 
     a->state = ACCOUNT_LOADING;

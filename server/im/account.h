@@ -17,6 +17,10 @@ struct shard;
 struct storage_txn;
 struct credentials;
 
+/* The archive of its messages (XEP-0313); ids are times in microseconds. What is in it is modules/archive.c's business.
+ */
+#define ARCHIVE_COLLECTION STR("archive")
+
 enum account_state {
     ACCOUNT_LOADING, /* answers of the storage are awaited */
     ACCOUNT_ABSENT,  /* there is no such account (cached knowledge) */
@@ -34,15 +38,16 @@ struct account {
     uint32_t pins;          /* who holds it in memory: sessions, kept requests, writes under way */
     uint32_t offline_count; /* offline messages stored, those on their way to storage included */
     uint64_t offline_bytes;
-    int64_t last_activity_ms; /* wall clock of the last unavailable; 0: unknown (XEP-0012) */
-    char *last_status;        /* its status text; NULL: none. Owned */
-    void **data;              /* of modules (im/slots.h) */
-    bool is_guarded;          /* some module wants to see all that goes in and out (HOOK_STANZA_TO_ACCOUNT, ...) */
-    bool is_busy;             /* a subscription is being committed: deliveries wait */
-    bool is_ending;           /* its deletion is being committed: nothing may be written for it any more */
-    bool is_serving_waiters;  /* private from here: those who wait are being called */
-    bool is_out_of_date;      /* it was made while it was being loaded: to be loaded again */
-    bool is_removing;         /* in the shard's list of accounts with removals, pinned */
+    uint64_t archive_first, archive_last; /* ids of the entries at both ends of its archive; 0: it is empty */
+    int64_t last_activity_ms;             /* wall clock of the last unavailable; 0: unknown (XEP-0012) */
+    char *last_status;                    /* its status text; NULL: none. Owned */
+    void **data;                          /* of modules (im/slots.h) */
+    bool is_guarded;         /* some module wants to see all that goes in and out (HOOK_STANZA_TO_ACCOUNT, ...) */
+    bool is_busy;            /* a subscription is being committed: deliveries wait */
+    bool is_ending;          /* its deletion is being committed: nothing may be written for it any more */
+    bool is_serving_waiters; /* private from here: those who wait are being called */
+    bool is_out_of_date;     /* it was made while it was being loaded: to be loaded again */
+    bool is_removing;        /* in the shard's list of accounts with removals, pinned */
     uint32_t n_waiters;
     struct account_waiter *first_waiter, **last_waiter;
     struct account *idle_next, **idle_prev;

@@ -127,6 +127,9 @@ static void append(struct account *a, const struct stanza *st, struct stanza *sh
     c->bytes += record->len;
     batch_storage_begin(w, record->len);
     hold(c, shown);
+    a->archive_last = id;
+    if (a->archive_first == 0)
+        a->archive_first = id;
 }
 
 static struct stanza *with_id(struct stanza *st, const struct account *a, uint64_t id)
@@ -255,6 +258,16 @@ static enum verdict on_undelivered(struct hook_event *e)
     return STOP;
 }
 
+/* XEP-0386 section 3.2: a client that logs in like this is told where its archive ends, and reads from there what it
+ * missed, so the offline copies of that are not sent. */
+static enum verdict on_bind2(struct hook_event *e)
+{
+    archive_write_metadata(e->out, e->account);
+    e->session->read_from = 1;
+    e->session->read_to = worker_next_id(e->worker);
+    return CONTINUE;
+}
+
 static enum verdict on_turn_end(struct hook_event *e)
 {
     archive_commit(e->worker);
@@ -288,6 +301,7 @@ static enum verdict on_account_deleted(struct hook_event *e)
 
     if (mine != NULL)
         archive_prefs_free(&mine->prefs);
+    e->account->archive_first = e->account->archive_last = 0;
     archive_commit(e->worker);
     storage_txn_trim(t, e->account->jid.full, ARCHIVE_COLLECTION, INT64_MAX, UINT32_MAX);
     storage_commit(e->worker->server->storage, t, &e->worker->executor, NULL, NULL);
@@ -321,6 +335,7 @@ const struct module module_archive = {
             {HOOK_MESSAGE_SENT, PRIORITY_STORE, on_sent},
             {HOOK_MESSAGE_TO_ACCOUNT, PRIORITY_STORE, on_received},
             {HOOK_MESSAGE_UNDELIVERED, PRIORITY_LAST, on_undelivered},
+            {HOOK_BIND2, PRIORITY_FIRST, on_bind2},
             {HOOK_TURN_END, PRIORITY_STORE, on_turn_end},
             {HOOK_ACCOUNT_LOADED, PRIORITY_NORMAL, on_account_loaded},
             {HOOK_ACCOUNT_UNLOADED, PRIORITY_NORMAL, on_account_unloaded},

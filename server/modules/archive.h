@@ -14,8 +14,6 @@
 #include "server/im/account.h"
 #include "server/im/hooks.h"
 
-#define ARCHIVE_COLLECTION STR("archive")
-
 /* What the module keeps for an account in memory. */
 struct archive_account {
     struct archive_prefs *prefs; /* NULL: it never said, the host's default counts */
@@ -49,6 +47,8 @@ enum iq_verdict archive_prefs_set(struct iq *iq);
 enum iq_verdict archive_query(struct iq *iq);
 enum iq_verdict archive_query_form(struct iq *iq);
 enum iq_verdict archive_metadata(struct iq *iq);
+/* <metadata/> of the archive as it is now. */
+void archive_write_metadata(struct xml_writer *w, const struct account *a);
 
 /* ---- archive_retract.c ---- */
 

@@ -268,46 +268,35 @@ void archive_page_start(struct iq *own_iq, struct archive_wanted *own_wanted)
 
 /* ---- both ends ---- */
 
-static void write_end(struct xml_writer *w, const char *name, struct str owner, const struct storage_row *row)
+static void write_end(struct xml_writer *w, const char *name, struct str owner, uint64_t entry)
 {
     char id[STANZA_ID_LEN], stamp[32];
 
     xml_start(w, name, NULL);
-    xml_put_attr(w, "id", stanza_id_format(owner, row->id, id));
-    xml_put_attr(w, "timestamp", datetime_format(row->time_ms, stamp));
+    xml_put_attr(w, "id", stanza_id_format(owner, entry, id));
+    xml_put_attr(w, "timestamp", datetime_format((int64_t)(entry / 1000), stamp));
     xml_end(w);
 }
 
-static void on_ends(void *ctx, const struct storage_rows *rows)
+void archive_write_metadata(struct xml_writer *w, const struct account *a)
 {
-    struct iq *iq = ctx;
-    struct buf payload = {0};
-    struct xml_writer w = xml_writer_to(&payload);
-    enum ln_err err = rows[0].err != LN_OK ? rows[0].err : rows[1].err;
-
-    if (err != LN_OK) {
-        (void)iq_error(iq, stanza_err_of_storage(err), NULL);
-        return;
+    xml_start(w, "metadata", NS_MAM);
+    if (a->archive_last > 0) {
+        write_end(w, "start", a->jid.full, a->archive_first);
+        write_end(w, "end", a->jid.full, a->archive_last);
     }
-    xml_start(&w, "metadata", NS_MAM);
-    if (rows[0].n > 0 && rows[1].n > 0) {
-        write_end(&w, "start", iq->account->jid.full, &rows[0].rows[0]);
-        write_end(&w, "end", iq->account->jid.full, &rows[1].rows[0]);
-    }
-    xml_end(&w);
-    (void)iq_result(iq, buf_str(&payload));
-    buf_deinit(&payload);
+    xml_end(w);
 }
 
+/* XEP-0313 section 5. */
 enum iq_verdict archive_metadata(struct iq *iq)
 {
-    struct storage_query queries[2] = {
-        {.kind = STORAGE_READ, .owner = iq->account->jid.full, .collection = ARCHIVE_COLLECTION, .limit = 1}};
-    struct worker *w = iq->worker;
+    struct buf payload = {0};
+    struct xml_writer w = xml_writer_to(&payload);
 
-    queries[1] = queries[0];
-    queries[1].is_backwards = true;
-    archive_commit(w);
-    storage_read_all(w->server->storage, queries, 2, &w->executor, on_ends, iq_keep(iq));
-    return IQ_LATER;
+    archive_write_metadata(&w, iq->account);
+    enum iq_verdict verdict = iq_result(iq, buf_str(&payload));
+
+    buf_deinit(&payload);
+    return verdict;
 }

@@ -5,6 +5,7 @@
  * it: neither a loop nor the writer is held up, however much there is to remove. */
 #include "common/mem.h"
 #include "server/base/log.h"
+#include "server/im/shard.h"
 #include "server/modules/archive.h"
 #include "server/storage/storage.h"
 #include "server/stream/credentials.h"
@@ -95,6 +96,14 @@ static uint64_t age_bound(uint64_t keep_days)
     return keep_days == 0 || from_ms < 0 ? 0 : (uint64_t)from_ms * 1000;
 }
 
+static void note_first(const struct walker *x, const struct storage_rows *oldest)
+{
+    struct account *a = account_peek(shard_of(x->w), x->owner);
+
+    if (a != NULL && account_is_lasting(a) && oldest->n > 0)
+        a->archive_first = oldest->rows[0].id;
+}
+
 /* rows[0]: the oldest entry; rows[1]: the newest of those that are too many. */
 static void on_bounds(void *ctx, const struct storage_rows *rows)
 {
@@ -103,6 +112,7 @@ static void on_bounds(void *ctx, const struct storage_rows *rows)
     const struct config_host *host = config_host(x->w->config, jid_domain(&jid));
     uint64_t before = host != NULL ? age_bound(host->archive.keep_days) : 0;
 
+    note_first(x, &rows[0]);
     if (host != NULL && host->archive.keep_messages > 0 && rows[1].n > 0 && rows[1].rows[0].id >= before)
         before = rows[1].rows[0].id + 1;
     if (rows[0].err != LN_OK || rows[1].err != LN_OK || rows[0].n == 0 || rows[0].rows[0].id >= before) {

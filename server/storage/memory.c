@@ -331,6 +331,21 @@ static void tally_entries(struct memory_backend *mb, const struct storage_query 
     walk_entries(mb, q, rows, count_one);
 }
 
+static void read_ends(struct memory_backend *mb, const struct storage_query *q, struct rows *rows)
+{
+    struct storage_query end = *q;
+    struct storage_row *row = rows_add(rows);
+    struct entry_key archive = {.owner = owner_split(q->owner), .collection = q->collection};
+
+    for (int last = 0; last < 2; last++) {
+        end.is_backwards = last != 0;
+        struct entry *e = first_of_range(mb, &end);
+
+        if (is_in_range(e, &archive, SAME_COLLECTION))
+            *(last != 0 ? (uint64_t *)&row->time_ms : &row->id) = e->key.id;
+    }
+}
+
 static void read_ids(struct memory_backend *mb, const struct storage_query *q, struct rows *rows)
 {
     struct entry_key key = {.owner = owner_split(q->owner), .collection = q->collection};
@@ -380,9 +395,9 @@ static void read_owners(struct memory_backend *mb, const struct storage_query *q
 }
 
 static void (*const read_kind[])(struct memory_backend *mb, const struct storage_query *q, struct rows *rows) = {
-    [STORAGE_GET] = read_documents,  [STORAGE_LIST] = read_documents,     [STORAGE_LOAD] = read_documents,
-    [STORAGE_READ] = read_entries,   [STORAGE_READ_IDS] = read_ids,       [STORAGE_TALLY] = tally_entries,
-    [STORAGE_COUNT] = count_entries, [STORAGE_LIST_OWNERS] = read_owners,
+    [STORAGE_GET] = read_documents, [STORAGE_LIST] = read_documents, [STORAGE_LOAD] = read_documents,
+    [STORAGE_READ] = read_entries,  [STORAGE_READ_IDS] = read_ids,   [STORAGE_TALLY] = tally_entries,
+    [STORAGE_ENDS] = read_ends,     [STORAGE_COUNT] = count_entries, [STORAGE_LIST_OWNERS] = read_owners,
 };
 
 static enum ln_err memory_read(struct backend *b, unsigned reader, const struct storage_query *q, struct rows *rows,

@@ -45,6 +45,8 @@ static const char *const statements[STMT_COUNT_OF] = {
     [STMT_READ_ONE] = ENTRIES "WHERE " COLLECTION " AND id = ?4",
     [STMT_TALLY] = "SELECT count(*) FROM (SELECT id FROM archives WHERE " RANGE PART_OF_IT ")",
     [STMT_TALLY_PEER] = "SELECT count(*) FROM (SELECT id FROM archives " BY_PEER "WHERE " RANGE PEER PART_OF_IT ")",
+    [STMT_ENDS] = "SELECT (SELECT id FROM archives WHERE " COLLECTION " ORDER BY id LIMIT 1),"
+                  " (SELECT id FROM archives WHERE " COLLECTION " ORDER BY id DESC LIMIT 1)",
     /* length() of a blob comes from the row's head: long entries are not read for it */
     [STMT_COUNT] = "SELECT count(*), total(length(bytes)) FROM archives WHERE " COLLECTION,
     [STMT_NEXT_OWNER] = "SELECT local FROM documents WHERE domain = ?1 AND local > ?2 ORDER BY local LIMIT 1",

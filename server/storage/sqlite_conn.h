@@ -32,6 +32,7 @@ enum sqlite_stmt {
     STMT_READ_ONE,
     STMT_TALLY,
     STMT_TALLY_PEER,
+    STMT_ENDS,
     STMT_COUNT,
     STMT_NEXT_OWNER,
     STMT_COUNT_OF, /* not a statement: how many there are */

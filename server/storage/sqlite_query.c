@@ -96,6 +96,7 @@ static const struct query_kind kinds[] = {
     [STORAGE_LOAD] = {STMT_LOAD, bind_nothing, take_any_document},
     [STORAGE_READ] = {STMT_READ, bind_range, take_entry},
     [STORAGE_TALLY] = {STMT_TALLY, bind_range, take_number},
+    [STORAGE_ENDS] = {STMT_ENDS, bind_collection, take_count},
     [STORAGE_COUNT] = {STMT_COUNT, bind_collection, take_count},
 };
 

@@ -110,7 +110,9 @@ struct storage_query {
                              `skip` */
         STORAGE_READ_IDS, /* those of the `n_ids` entries that are there */
         STORAGE_TALLY,    /* one row, `id` is how many STORAGE_READ would give: `limit` at most, so it costs no more */
-        STORAGE_COUNT,    /* of an archive: one row, `id` is the count, `time_ms` the bytes summed */
+        STORAGE_ENDS, /* of an archive: one row, `id` of the first entry, and in `time_ms` that of the last one; both 0:
+                         it is empty */
+        STORAGE_COUNT,       /* of an archive: one row, `id` is the count, `time_ms` the bytes summed */
         STORAGE_LIST_OWNERS, /* owners that end in "@" + `owner`, have a document (collection, key) and come after
                                 `after_owner`, in the order of their local parts, at most `limit`; `bytes` is that
                                 document */

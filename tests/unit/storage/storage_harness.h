@@ -291,6 +291,10 @@ MAYBE static void render_row(struct buf *to, int kind, const struct storage_row 
         buf_printf(to, "%" PRIu64 " entries, %" PRId64 " bytes ", row->id, row->time_ms);
         return;
     }
+    if (kind == STORAGE_ENDS) {
+        buf_printf(to, "%" PRIu64 " to %" PRId64 " ", row->id, row->time_ms);
+        return;
+    }
     if (kind == STORAGE_LOAD)
         buf_printf(to, "%.*s/", STR_ARG(row->peer));
     if (kind == STORAGE_READ || kind == STORAGE_READ_IDS || kind == STORAGE_TALLY)

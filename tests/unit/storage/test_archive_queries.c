@@ -155,6 +155,16 @@ static void a_read_ends_with_the_entry_that_makes_it_too_large(void **state)
     expect_ids(h, q, "10 20 30 40 50 60");
 }
 
+static void the_ends_of_an_archive_are_its_first_and_last_id(void **state)
+{
+    struct harness *h = *state;
+    struct storage_query q = {.kind = STORAGE_ENDS, .owner = STR(ROMEO), .collection = STR("mam")};
+
+    expect(h, q, "0 to 0");
+    fill(h, 6);
+    expect(h, q, "10 to 60");
+}
+
 /* ---- peers ---- */
 
 static void fill_with_peers(struct harness *h)
@@ -301,6 +311,7 @@ int main(void)
         ON_BOTH(an_archive_that_is_empty_has_no_pages),
         ON_BOTH(entries_can_be_skipped_from_either_end),
         ON_BOTH(a_read_ends_with_the_entry_that_makes_it_too_large),
+        ON_BOTH(the_ends_of_an_archive_are_its_first_and_last_id),
         ON_BOTH(a_bare_peer_finds_the_entries_of_all_its_resources),
         ON_BOTH(a_full_peer_finds_only_its_own),
         ON_BOTH(a_tally_counts_what_a_read_would_give_and_no_further_than_its_limit),
