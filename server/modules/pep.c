@@ -107,9 +107,10 @@ static enum verdict add_account_info(struct hook_event *e)
 
 /* ---- messages to an account ---- */
 
+/* Of one of its clients: the question itself comes from the bare JID. */
 static bool is_own_answer(const struct account *a, const struct stanza *st)
 {
-    return str_eq(jid_bare(&st->from), a->jid.full) && st->type != TYPE_ERROR &&
+    return str_eq(jid_bare(&st->from), a->jid.full) && !jid_is_bare(&st->from) && st->type != TYPE_ERROR &&
            data_form_find(st->root, NS_SUBSCRIBE_AUTHORIZATION) != NULL;
 }
 
