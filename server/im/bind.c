@@ -9,6 +9,7 @@
 #include "server/im/hooks.h"
 #include "server/im/resume.h"
 #include "server/im/shard.h"
+#include "server/im/user_agents.h"
 #include "server/stream/stream.h"
 
 struct bind_request {
@@ -107,6 +108,8 @@ enum bind_result bind_session(struct session *s, struct account *a, struct str r
         return BIND_ACCOUNT_GONE;
     if (a->state == ACCOUNT_FAILED)
         return BIND_ACCOUNT_UNREADABLE;
+    if (!user_agents_allow(a, s))
+        return BIND_LOGGED_OUT;
     if (rival == NULL && a->n_sessions >= host->limits.sessions_per_account && !resume_make_room(a))
         return BIND_TOO_MANY_SESSIONS;
     /* Of two with one full JID the newer one stays: its client is the one that is there (section 7.7.2.2). The older
@@ -137,6 +140,9 @@ static void bind_to(struct bind_request *b, struct account *a)
         break;
     case BIND_ACCOUNT_GONE:
         session_close(b->s, STREAM_ERR_NOT_AUTHORIZED, "the account is gone");
+        break;
+    case BIND_LOGGED_OUT:
+        session_close(b->s, STREAM_ERR_NOT_AUTHORIZED, "logged out by another client or by the administrator");
         break;
     case BIND_ACCOUNT_UNREADABLE:
         answer_error(b, STANZA_ERR_INTERNAL_SERVER_ERROR, "the account could not be read");

@@ -8,7 +8,7 @@
  * the stream with not-authorized (section 7.1). Takes the reference. */
 void bind_stanza(struct session *s, struct stanza *own_st);
 /* What came of binding. */
-enum bind_result { BIND_DONE, BIND_ACCOUNT_GONE, BIND_ACCOUNT_UNREADABLE, BIND_TOO_MANY_SESSIONS };
+enum bind_result { BIND_DONE, BIND_ACCOUNT_GONE, BIND_ACCOUNT_UNREADABLE, BIND_LOGGED_OUT, BIND_TOO_MANY_SESSIONS };
 /* [worker] The same for whoever answers in another way (XEP-0386): the account is ready, `resource` prepared. A session
  * that has the resource already is closed. When the client has been told, bind_announce() follows. */
 enum bind_result bind_session(struct session *s, struct account *a, struct str resource);

@@ -192,6 +192,16 @@ bool user_agents_knows_password(const struct account *a, const struct user_agent
     return get(a) != NULL && ua->password_ms > get(a)->password_changed_ms;
 }
 
+bool user_agents_allow(const struct account *a, const struct session *s)
+{
+    static const uint8_t nobody[USER_AGENT_ID_BYTES];
+    struct user_agent ua;
+
+    if (memcmp(s->user_agent, nobody, sizeof(nobody)) == 0)
+        return true;
+    return get(a) != NULL && find(get(a), s->user_agent, &ua);
+}
+
 /* ---- making room ---- */
 
 static bool is_in_use(const struct account *a, const struct user_agent *ua)

@@ -43,6 +43,9 @@ struct session *user_agents_session(const struct account *a, const uint8_t id[US
 /* Has it shown the password since that was last changed? Then it may know it. */
 bool user_agents_knows_password(const struct account *a, const struct user_agent *ua);
 
+/* May the session be bound? Not when its client was logged out since it came in. */
+bool user_agents_allow(const struct account *a, const struct session *s);
+
 /* ---- ending ---- */
 
 /* Forgets the client and its tokens; when that is committed `done` is called, and then its sessions are closed. */

@@ -71,8 +71,8 @@ static void give_up(struct session *s, enum bind_result why)
 {
     if (why == BIND_TOO_MANY_SESSIONS)
         session_close(s, STREAM_ERR_RESOURCE_CONSTRAINT, "too many sessions of this account");
-    else if (why == BIND_ACCOUNT_GONE)
-        session_close(s, STREAM_ERR_NOT_AUTHORIZED, "the account is gone");
+    else if (why == BIND_ACCOUNT_GONE || why == BIND_LOGGED_OUT)
+        session_close(s, STREAM_ERR_NOT_AUTHORIZED, "the account, or its client, is gone");
     else
         session_close(s, STREAM_ERR_INTERNAL_SERVER_ERROR, "the account could not be read");
 }

@@ -624,6 +624,27 @@ static void a_session_of_an_old_client_can_be_ended_too(void **state)
     free(end);
 }
 
+/* It has logged in, and waits with binding until its owner has done something about it. */
+static void a_client_that_is_logged_out_before_it_binds_does_not_bind(void **state)
+{
+    struct harness *h = *state;
+    const struct account *a = harness_account(h);
+    struct phone p = phone_new(h, a);
+    struct raw *phone = raw_secure(h, NULL), *r = raw_login(h, a, "desk");
+    char *id;
+
+    assert_true(node_matches(sasl2_plain(phone, a, p.agent), "success"));
+    id = strdup(node_attr(node_find(list_clients(r), "iq/clients/client[user-agent/software]"), "id"));
+    raw_send(r, "<iq id='out' type='set'><revoke xmlns='" NS_CAM "' id='%s'/></iq>", id);
+    raw_skip_to(r, "iq[@id='out']");
+    raw_send(phone, "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+    raw_expect_error(phone, "not-authorized");
+    raw_free(&phone);
+    raw_free(&r);
+    free(id);
+    free(p.agent);
+}
+
 /* ---- the operator ---- */
 
 static void the_operator_sees_clients_and_logs_one_out(void **state)
@@ -714,6 +735,7 @@ int main(void)
         HARNESS_TEST(nobody_else_sees_them),
         HARNESS_TEST(a_client_that_is_logged_out_loses_its_sessions_and_tokens),
         HARNESS_TEST(a_session_of_an_old_client_can_be_ended_too),
+        HARNESS_TEST(a_client_that_is_logged_out_before_it_binds_does_not_bind),
         HARNESS_TEST(the_operator_sees_clients_and_logs_one_out),
     };
     static const struct CMUnitTest alone[] = {
