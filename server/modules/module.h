@@ -13,6 +13,7 @@
 extern const struct module module_archive;
 extern const struct module module_bind2;
 extern const struct module module_blocking;
+extern const struct module module_bookmarks;
 extern const struct module module_caps;
 extern const struct module module_carbons;
 extern const struct module module_clients;

@@ -14,6 +14,7 @@ const struct module *const modules[] = {
     &module_version,
     &module_time,
     &module_last,
+    &module_bookmarks,
     &module_private,
     &module_vcard,
     &module_register,
