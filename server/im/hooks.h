@@ -34,6 +34,9 @@ enum hook_point {
     /* e->session, e->account, e->stanza: the same, `from` stamped, `to` prepared, all in order. Only while the account
      * is guarded (account.is_guarded). STOP: taken care of. */
     HOOK_STANZA_FROM_CLIENT,
+    /* e->session, e->account, e->stanza: a message, before anybody sees it. May be replaced: what is routed, copied and
+     * stored is the new one. */
+    HOOK_MESSAGE_FROM_CLIENT,
     /* e->session, e->account, e->stanza: a message that is about to be routed. To replace the stanza is to make the
      * account's own view of it, for those who are asked later; what is routed is the original. */
     HOOK_MESSAGE_SENT,

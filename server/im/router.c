@@ -454,6 +454,21 @@ static void tell_that_it_is_sent(struct session *s, struct stanza *st)
     hook_event_end(&e);
 }
 
+/* What modules take out of a message before it is one. */
+static void let_it_be_replaced(struct session *s, struct stanza **own_st)
+{
+    struct hook_event e = {.worker = s->worker, .session = s, .account = s->account, .stanza = *own_st};
+
+    if (!hooks_wanted(HOOK_MESSAGE_FROM_CLIENT))
+        return;
+    (void)hooks_run(HOOK_MESSAGE_FROM_CLIENT, session_host(s), &e);
+    if (e.stanza != *own_st) {
+        stanza_unref(own_st);
+        *own_st = stanza_ref(e.stanza);
+    }
+    hook_event_end(&e);
+}
+
 static bool may_send(struct session *s, struct stanza *st)
 {
     struct hook_event e = {.worker = s->worker, .session = s, .account = s->account, .stanza = st};
@@ -484,8 +499,11 @@ void router_from_client(struct session *s, struct stanza *own_st)
     } else {
         const struct worker *home = s->worker;
 
-        if (st->kind == STANZA_MESSAGE)
+        if (st->kind == STANZA_MESSAGE) {
+            let_it_be_replaced(s, &own_st);
+            st = own_st;
             tell_that_it_is_sent(s, st);
+        }
         /* Without `to` it is for the sender's own account; an answer to an iq comes without `from` then. */
         if (jid_is_empty(&st->to))
             router_deliver_local(s->worker, st, &s->account->jid);

@@ -25,6 +25,7 @@ extern const struct module module_external_services;
 extern const struct module module_fast;
 extern const struct module module_invites;
 extern const struct module module_last;
+extern const struct module module_mds;
 extern const struct module module_offline;
 extern const struct module module_pep;
 extern const struct module module_ping;

@@ -15,6 +15,7 @@ const struct module *const modules[] = {
     &module_time,
     &module_last,
     &module_bookmarks,
+    &module_mds,
     &module_private,
     &module_vcard,
     &module_register,
