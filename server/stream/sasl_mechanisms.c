@@ -13,6 +13,8 @@ static const struct sasl_mechanism mechanisms[] = {
     {"SCRAM-SHA-256", sasl_take_scram, CONFIG_SASL_SCRAM_SHA_256, .hash = SCRAM_SHA_256},
     {"SCRAM-SHA-1", sasl_take_scram, CONFIG_SASL_SCRAM_SHA_1, .hash = SCRAM_SHA_1},
     {"PLAIN", sasl_take_plain, CONFIG_SASL_PLAIN, .is_plain = true, .hash = SCRAM_SHA_256},
+};
+static const struct sasl_mechanism tokens[] = {
     {"HT-SHA-256-EXPR", sasl_take_token, CONFIG_FAST_EXPR, .is_token = true, .binding = "tls-exporter"},
     {"HT-SHA-256-UNIQ", sasl_take_token, CONFIG_FAST_UNIQ, .is_token = true, .binding = "tls-unique"},
     {"HT-SHA-256-ENDP", sasl_take_token, CONFIG_FAST_ENDP, .is_token = true, .binding = "tls-server-end-point"},
@@ -39,6 +41,8 @@ void sasl_note_bindings(struct session *s)
     struct buf data = {0};
 
     s->bindings = 0;
+    if (conn_peek_tls(s->conn) == NULL)
+        return;
     for (unsigned i = 0; i < SASL_BINDINGS; i++) {
         if (sasl_get_binding(s, bindings[i], &data))
             s->bindings |= (uint8_t)(1u << i);
@@ -98,7 +102,7 @@ bool sasl_write_mechanisms(struct session *s, struct xml_writer *w, const char *
 
     s->offered_plus = false;
     for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++) {
-        if (mechanisms[i].is_token || !is_offered(s, &mechanisms[i]))
+        if (!is_offered(s, &mechanisms[i]))
             continue;
         if (!any)
             xml_start(w, parent, ns);
@@ -111,8 +115,8 @@ bool sasl_write_mechanisms(struct session *s, struct xml_writer *w, const char *
 
 bool sasl_has_tokens(const struct session *s)
 {
-    for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++) {
-        if (mechanisms[i].is_token && is_offered(s, &mechanisms[i]))
+    for (size_t i = 0; i < ARRAY_LEN(tokens); i++) {
+        if (is_offered(s, &tokens[i]))
             return true;
     }
     return false;
@@ -120,26 +124,27 @@ bool sasl_has_tokens(const struct session *s)
 
 void sasl_write_tokens(const struct session *s, struct xml_writer *w)
 {
-    for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++) {
-        if (mechanisms[i].is_token && is_offered(s, &mechanisms[i]))
-            xml_put_text_element(w, "mechanism", str_of(mechanisms[i].name));
+    for (size_t i = 0; i < ARRAY_LEN(tokens); i++) {
+        if (is_offered(s, &tokens[i]))
+            xml_put_text_element(w, "mechanism", str_of(tokens[i].name));
     }
 }
 
 const struct sasl_mechanism *sasl_find_mechanism(const struct session *s, struct str name, bool is_token,
                                                  const char **ret_failure)
 {
-    *ret_failure = "invalid-mechanism";
-    for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++) {
-        const struct sasl_mechanism *m = &mechanisms[i];
+    const struct sasl_mechanism *m = is_token ? tokens : mechanisms;
+    size_t n = is_token ? ARRAY_LEN(tokens) : ARRAY_LEN(mechanisms);
 
-        if (m->is_token != is_token || !str_is(name, m->name) || !is_enabled(s, m))
-            continue;
-        if (is_offered(s, m))
-            return m;
-        if (needs_tls_first(s, m))
-            *ret_failure = "encryption-required";
-    }
+    *ret_failure = "invalid-mechanism";
+    for (; n > 0 && !str_is(name, m->name); n--)
+        m++;
+    if (n == 0 || !is_enabled(s, m))
+        return NULL;
+    if (is_offered(s, m))
+        return m;
+    if (needs_tls_first(s, m))
+        *ret_failure = "encryption-required";
     return NULL;
 }
 
@@ -155,8 +160,10 @@ uint32_t sasl_mechanism_bit(const struct sasl_mechanism *m)
 
 const char *sasl_next_mechanism_name(uint32_t bits, unsigned *cursor)
 {
-    while (*cursor < ARRAY_LEN(mechanisms)) {
-        const struct sasl_mechanism *m = &mechanisms[(*cursor)++];
+    while (*cursor < ARRAY_LEN(mechanisms) + ARRAY_LEN(tokens)) {
+        unsigned i = (*cursor)++;
+        const struct sasl_mechanism *m =
+            i < ARRAY_LEN(mechanisms) ? &mechanisms[i] : &tokens[i - ARRAY_LEN(mechanisms)];
 
         if ((bits & sasl_mechanism_bit(m)) != 0)
             return m->name;
