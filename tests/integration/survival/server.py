@@ -26,6 +26,7 @@ tls = "direct"
 SETTINGS = {
     "server.data_dir": '"data"',
     "server.shutdown_s": "5",
+    "log.levels.net": '"debug"',  # tells which worker a connection began on
     "sasl.iterations": "4096",
     "limits.offline_messages": "1000000",
     "limits.offline_bytes": "1073741824",
@@ -44,11 +45,14 @@ def _die_with_the_test():
 
 class Server:
     def __init__(self, workers, settings=None):
+        self.workers = workers
         self.folder = tempfile.mkdtemp(prefix="linnet-survival-")
         self.program = os.environ.get("LINNET_TEST_SERVER") or os.environ["LINNET"]
         self.ctl_program = os.environ.get("LINNET_TEST_CTL") or os.environ["LINNETCTL"]
         self.log_path = os.path.join(self.folder, "log")
         self.port = 0
+        self.accepted_by = {}  # worker that a connection began on, by its number
+        self.moved = 0  # resumptions of a session that lives on another worker than that
         self.is_ready = asyncio.Event()
         self.kills = 0  # what was enabled before the last of them cannot be resumed
         self.is_stopping = False
@@ -83,6 +87,12 @@ class Server:
                     self.port = int(re.search(rb" port=(\d+)", line)[1])
                 elif b" server.ready" in line:
                     self.is_ready.set()
+                elif b" connection.accepted " in line:
+                    worker, number = re.search(rb" w=(\d+) s=([0-9a-f]+) ", line).groups()
+                    self.accepted_by[int(number, 16)] = worker
+                elif b" session.resumed " in line:
+                    worker, number = re.search(rb" w=(\d+) .* conn=(\d+)", line).groups()
+                    self.moved += self.accepted_by[int(number)] != worker
 
     async def kill(self):
         """kill -9"""

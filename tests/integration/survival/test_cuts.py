@@ -40,13 +40,16 @@ async def story(world):
     world.start(world.talk())
     await cut_again_and_again(world)
     await world.silence()
+    world.tally.counts["resumed by another worker"] = world.server.moved
     if world.tally.counts["resumed"] == 0:
         raise Failure("nothing was resumed")
+    if world.server.moved == 0 and world.server.workers > 1:
+        raise Failure("no session was resumed by way of another worker")
 
 
 main(
     story,
-    told=("cuts", *(f"cuts: {way}" for way in WAYS), "resumed", "sent", "acknowledged", "delivered"),
+    told=("cuts", *(f"cuts: {way}" for way in WAYS), "resumed", "resumed by another worker", "sent", "acknowledged", "delivered"),
     judged=(
         "resumption refused",
         "lost",
