@@ -169,15 +169,17 @@ static void send_copies(struct account *a, const struct stanza *st, enum directi
     stanza_unref(&copy);
 }
 
+static bool is_to_itself(const struct account *a, const struct stanza *st)
+{
+    return jid_is_empty(&st->to) || str_eq(jid_bare(&st->to), a->jid.full);
+}
+
 /* What the account sends to itself is copied when it is received: who gets it need not be told that it was sent, too.
  */
 static enum verdict on_sent(struct hook_event *e)
 {
-    const struct stanza *st = e->stanza;
-    bool is_to_self = jid_is_empty(&st->to) || str_eq(jid_bare(&st->to), e->account->jid.full);
-
-    if (e->account->n_sessions > 1 && !is_to_self)
-        send_copies(e->account, st, SENT);
+    if (e->account->n_sessions > 1 && !is_to_itself(e->account, e->stanza))
+        send_copies(e->account, e->stanza, SENT);
     return CONTINUE;
 }
 

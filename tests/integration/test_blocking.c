@@ -1,5 +1,6 @@
 /* tests/integration/test_blocking.c - XEP-0191: who is blocked is not heard, and sees nobody. */
 #include "client.h"
+#include "raw.h"
 
 #define BLOCKING "urn:xmpp:blocking"
 #define OTHER    "other.example"
@@ -228,6 +229,32 @@ static void sessions_that_asked_for_the_list_are_told_of_changes(void **state)
     client_expect_any(one, "iq[@type='set']/unblock[not(*)]");
     client_expect_any(two, "iq[@type='set']/unblock[not(*)]");
     client_expect_none(third, "iq[@type='set']");
+}
+
+/* XEP-0198: it resumes as if nothing had happened. */
+static void a_session_that_is_resumed_after_a_restart_is_still_told_of_changes(void **state)
+{
+    struct harness *h = *state;
+    const struct account *a = harness_account(h);
+    struct raw *r = raw_login(h, a, "phone");
+
+    raw_send(r, "<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
+    char *id = strdup(node_attr(raw_expect(r, "enabled[@id]"), "id"));
+
+    raw_send(r, "<iq type='get' id='list'><blocklist xmlns='" BLOCKING "'/></iq>");
+    raw_skip_to(r, "iq[@id='list']/blocklist");
+    harness_stop(h);
+    raw_free(&r);
+    client_forget_all(h);
+    harness_start(h);
+    r = raw_secure(h, NULL);
+    raw_plain(r, a);
+    raw_send(r, "<resume xmlns='urn:xmpp:sm:3' previd='%s' h='1'/>", id);
+    raw_expect(r, "resumed");
+    block(client_login(h, a, "other", 0), "romeo@montague.example");
+    raw_skip_to(r, "iq[@type='set']/block/item[@jid='romeo@montague.example']");
+    raw_free(&r);
+    free(id);
 }
 
 static void the_list_survives_a_restart_and_goes_with_the_account(void **state)
@@ -668,6 +695,7 @@ int main(void)
         HARNESS_TEST(the_list_of_another_cannot_be_seen_or_changed),
         HARNESS_TEST(a_list_has_an_end),
         HARNESS_TEST(sessions_that_asked_for_the_list_are_told_of_changes),
+        HARNESS_TEST(a_session_that_is_resumed_after_a_restart_is_still_told_of_changes),
         HARNESS_TEST(the_list_survives_a_restart_and_goes_with_the_account),
         HARNESS_TEST(a_blocked_sender_is_told_what_a_sender_to_nobody_is_told),
         HARNESS_TEST(messages_of_a_blocked_sender_get_an_error_and_are_not_kept),
