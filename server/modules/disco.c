@@ -203,14 +203,40 @@ static enum iq_verdict on_account_info(struct iq *iq)
     return verdict;
 }
 
-/* Neither hosts nor accounts have any. */
+static bool is_below(struct str domain, struct str host)
+{
+    return domain.len > host.len + 1 && domain.p[domain.len - host.len - 1] == '.' &&
+           str_eq(str_make(domain.p + domain.len - host.len, host.len), host);
+}
+
+/* The components below the host's own name are its services: clients look here for rooms and uploads. */
+static void put_components(struct xml_writer *w, const struct config *cfg, struct str host)
+{
+    for (size_t i = 0; i < cfg->n_components; i++) {
+        if (!is_below(cfg->components[i].domain, host))
+            continue;
+        xml_start(w, "item", NULL);
+        xml_put_attr(w, "jid", cfg->components[i].domain);
+        xml_end(w);
+    }
+}
+
+/* Accounts have none. */
 static enum iq_verdict on_items(struct iq *iq)
 {
+    struct buf items = {0};
+    struct xml_writer w = xml_writer_to(&items);
+    enum iq_verdict verdict;
+
     if (iq->target != IQ_TO_HOST && !iq_sender_sees_presence(iq))
         return IQ_NOT_MINE;
     if (xml_attr(iq->query, "node", NULL).len > 0)
         return iq_error(iq, STANZA_ERR_ITEM_NOT_FOUND, NULL);
-    return answer(iq, NS_DISCO_ITEMS, STR(""));
+    if (iq->target == IQ_TO_HOST)
+        put_components(&w, iq->worker->config, iq->host);
+    verdict = answer(iq, NS_DISCO_ITEMS, buf_str(&items));
+    buf_deinit(&items);
+    return verdict;
 }
 
 /* XEP-0115 section 6.3: to those who are logged in, who would ask. */

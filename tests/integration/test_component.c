@@ -215,6 +215,15 @@ static void many_messages_keep_their_order_both_ways(void **state)
     raw_free(&c);
 }
 
+static void the_host_lists_its_components(void **state)
+{
+    struct raw *c = raw_login(*state, harness_account(*state), NULL);
+
+    raw_send(c, "<iq type='get' id='i1' to='" DOMAIN "'><query xmlns='http://jabber.org/protocol/disco#items'/></iq>");
+    raw_expect(c, "iq[@type='result'][@id='i1']/query/item[@jid='" COMPONENT "']");
+    raw_free(&c);
+}
+
 static void broken_xml_ends_the_stream(void **state)
 {
     struct raw *r = connect_component(*state, COMPONENT);
@@ -240,6 +249,7 @@ int main(void)
         HARNESS_TEST(the_newer_of_two_connections_stays),
         HARNESS_TEST(components_reach_each_other),
         HARNESS_TEST(many_messages_keep_their_order_both_ways),
+        HARNESS_TEST(the_host_lists_its_components),
         HARNESS_TEST(broken_xml_ends_the_stream),
     };
     const struct harness_options options = {
