@@ -97,8 +97,8 @@ static void ask(struct push_app *app)
 
     write_publish(&payload, app);
     app->has_more = false;
-    app->is_asking = iq_ask(app->account, &to, IQ_SET, buf_str(&payload), (uint32_t)cfg->push.timeout_s * 1000,
-                            on_answer, app) == LN_OK;
+    app->is_asking = iq_ask_from_host(app->account, &to, IQ_SET, buf_str(&payload),
+                                      (uint32_t)cfg->push.timeout_s * 1000, on_answer, app) == LN_OK;
     forget_message(app);
     buf_deinit(&payload);
 }

@@ -1,6 +1,7 @@
 /* server/modules/push_notify.h - telling an app server that messages wait (XEP-0357 section 7).
  *
- * An iq to the app server publishes how many messages wait; who wrote, and what, only where the operator says so
+ * An iq from the host to the app server publishes how many messages wait, and for which node, which is all that the app
+ * server needs to know of the account; who wrote, and what, only where the operator says so
  * (push.include_sender, push.include_body). For one registration there is at most one under way, and a pause between
  * two: what comes meanwhile is in the count of the next one. One that fails is counted; after push.max_errors in a row,
  * or at once if the app server says that it is for ever, the registration ends. All: [worker], the account's home. */

@@ -1,6 +1,6 @@
 /* tests/integration/test_push.c - XEP-0357: who is told that messages wait, when, and what.
  *
- * The app server is a client of another account, which shows itself to the account that it is for. */
+ * The app server is a client of another account, and once a component. */
 #include "client.h"
 #include "raw.h"
 
@@ -11,6 +11,8 @@
 #define NS_INFO    "http://jabber.org/protocol/disco#info"
 #define NS_SM      "urn:xmpp:sm:3"
 #define FORM_TYPE  "<field var='FORM_TYPE'><value>" NS_OPTIONS "</value></field>"
+#define COMPONENT  "push.linnet.example"
+#define SECRET     "between us"
 #define OPTIONS                                                                                                        \
     "<x xmlns='jabber:x:data' type='submit'>" FORM_TYPE                                                                \
     "<field var='secret'><value>eruio234vzxc2kla-91</value></field></x>"
@@ -25,19 +27,13 @@ struct stage {
 
 /* ---- the app server ---- */
 
-static void show_app(struct stage *g)
-{
-    client_send(g->app, "<presence to='%s'/>", g->account->jid);
-    client_barrier(g->app);
-}
-
 /* The next notification: for that node, of so many messages. It stays without an answer. */
 static const struct node *expect_push(struct stage *g, const char *node, int count)
 {
     const struct node *iq = client_expect_any(g->app,
-                                              "iq[@type='set'][@from='%s']/pubsub[@xmlns='" NS_PUBSUB
+                                              "iq[@type='set'][@from='" DOMAIN "']/pubsub[@xmlns='" NS_PUBSUB
                                               "']/publish[@node='%s']/item/notification[@xmlns='" NS_PUSH "']",
-                                              g->account->jid, node);
+                                              node);
     char *path = text_format("iq/pubsub/publish/item/notification/x[@xmlns='jabber:x:data'][@type='submit']"
                              "[field[@var='FORM_TYPE']/value[.='" NS_SUMMARY "']]"
                              "/field[@var='message-count']/value[.='%d']",
@@ -53,15 +49,15 @@ static const struct node *expect_push(struct stage *g, const char *node, int cou
 
 static void accept_push(struct stage *g)
 {
-    client_send(g->app, "<iq type='result' id='%s' to='%s'/>", g->pushed, g->account->jid);
+    client_send(g->app, "<iq type='result' id='%s' to='" DOMAIN "'/>", g->pushed);
 }
 
 static void refuse_push(struct stage *g, const char *type, const char *condition)
 {
     client_send(g->app,
-                "<iq type='error' id='%s' to='%s'><error type='%s'><%s "
+                "<iq type='error' id='%s' to='" DOMAIN "'><error type='%s'><%s "
                 "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
-                g->pushed, g->account->jid, type, condition);
+                g->pushed, type, condition);
     client_barrier_via(g->app, g->account->jid);
 }
 
@@ -138,8 +134,10 @@ static void leave_registration(struct stage *g, const char *resource, const char
 
 static void begin_with(struct stage *g, struct harness *h, const struct account *account)
 {
-    *g = (struct stage){.h = h, .account = account, .romeo = harness_login(h), .app = harness_login(h)};
-    show_app(g);
+    *g = (struct stage){.h = h,
+                        .account = account,
+                        .romeo = client_login(h, harness_account(h), "test", CLIENT_ACKS),
+                        .app = harness_login(h)};
 }
 
 static void begin(struct stage *g, struct harness *h)
@@ -428,7 +426,7 @@ static void messages_while_a_notification_is_under_way_are_told_of_together(void
     expect_push(&g, "n", 1);
     for (int i = 0; i < 20; i++)
         say(&g, "more");
-    client_barrier_via(g.romeo, g.account->jid);
+    client_wait_acked(g.romeo); /* all of them are stored */
     client_expect_none(g.app, "iq/pubsub");
     accept_push(&g);
     expect_push(&g, "n", 21);
@@ -605,6 +603,48 @@ static void the_app_server_can_end_it_itself(void **state)
     end(&g);
 }
 
+static void a_component_may_be_the_app_server(void **state)
+{
+    struct stage g;
+
+    begin(&g, *state);
+    struct raw *app = raw_component(g.h, COMPONENT, SECRET), *phone = login(&g, "phone");
+
+    expect_result(phone, "<enable xmlns='" NS_PUSH "' jid='" COMPONENT "' node='n'>" OPTIONS "</enable>");
+    leave(&phone);
+    for (int i = 1; i <= 3; i++) {
+        say(&g, "x");
+        const struct node *iq = raw_expect(app, "iq[@type='set'][@from='" DOMAIN "']/pubsub/publish[@node='n']");
+        char *count = text_format("iq/pubsub/publish/item/notification/x/field[@var='message-count']/value[.='%d']", i);
+
+        assert_true(node_matches(iq, count));
+        free(count);
+        raw_send(app, "<iq type='result' id='%s' from='" COMPONENT "' to='" DOMAIN "'/>", node_attr(iq, "id"));
+    }
+    raw_free(&app);
+    end(&g);
+}
+
+static void an_answer_from_somebody_else_is_none(void **state)
+{
+    struct stage g;
+
+    begin(&g, *state);
+    leave_registration(&g, "phone", "n", "");
+    say(&g, "1");
+    expect_push(&g, "n", 1);
+    say(&g, "2");
+    client_send(g.romeo, "<iq type='result' id='%s' to='" DOMAIN "'/>", g.pushed);
+    client_send(g.romeo, "<iq type='error' id='%s' to='%s'/>", g.pushed, g.account->jid);
+    client_send(g.app, "<iq type='result' id='%s-99' to='" DOMAIN "'/>", g.pushed);
+    client_send(g.app, "<iq type='result' id='%s' to='%s'/>", g.pushed, g.account->jid);
+    client_wait_acked(g.romeo);
+    client_expect_none(g.app, "iq/pubsub");
+    accept_push(&g);
+    expect_push(&g, "n", 2);
+    end(&g);
+}
+
 /* ---- what lasts ---- */
 
 static void a_registration_lasts_when_the_server_is_killed(void **state)
@@ -623,7 +663,6 @@ static void a_registration_lasts_when_the_server_is_killed(void **state)
     harness_start(h);
     g.app = client_login(h, app, "test", 0);
     g.romeo = harness_login(h);
-    show_app(&g);
     say(&g, "1");
     assert_true(node_matches(expect_push(&g, "n", 1), "iq/pubsub/publish-options/x/field[@var='secret']"));
     end(&g);
@@ -645,7 +684,6 @@ static void a_registration_ends_with_the_account(void **state)
     assert_int_equal(harness_ctl(h, input, &output, "adduser", account->jid), 0);
     free(input);
     free(output);
-    show_app(&g);
     leave_registration(&g, "phone", "new", "");
     say(&g, "1");
     expect_push(&g, "new", 1);
@@ -718,7 +756,9 @@ int main(void)
         "push.registrations = 3",     "push.max_errors = 3",      "push.timeout_s = 1", "push.late_s = 1",
         "push.include_sender = true", "push.include_body = true", "push.pause_ms = 0",  NULL};
     static const char *const quick[] = {"push.pause_ms = 0", NULL};
-    static const struct harness_options usual = {.settings = quick},
+    static const struct harness_options usual = {.settings = quick,
+                                                 .tables = "\n[[component]]\ndomain = \"" COMPONENT
+                                                           "\"\nsecret = \"" SECRET "\"\n"},
                                         low = {.workers = 2,
                                                .settings = settings,
                                                .tables = "\n[[host]]\nname = \"plain.example\"\n"
@@ -740,6 +780,8 @@ int main(void)
         HARNESS_TEST(what_is_disabled_is_not_told),
         HARNESS_TEST(a_node_that_is_gone_ends_the_registration_at_once),
         HARNESS_TEST(the_app_server_can_end_it_itself),
+        HARNESS_TEST(a_component_may_be_the_app_server),
+        HARNESS_TEST(an_answer_from_somebody_else_is_none),
         HARNESS_TEST(a_registration_lasts_when_the_server_is_killed),
         HARNESS_TEST(a_registration_ends_with_the_account),
     };
