@@ -312,10 +312,32 @@ static bool needs_sessions(const struct stanza *st)
                                (st->type == TYPE_AVAILABLE || st->type == TYPE_UNAVAILABLE || st->type == TYPE_ERROR));
 }
 
+static bool is_answer(const struct stanza *st)
+{
+    return st->kind == STANZA_IQ && (st->type == TYPE_RESULT || st->type == TYPE_ERROR);
+}
+
+static void deliver_to_host(struct worker *w, struct stanza *st, const struct jid *to)
+{
+    struct delivery what = delivery_decide(st->kind, st->type, ADDRESS_HOST, ACCOUNT_UNKNOWN);
+
+    if (st->kind == STANZA_IQ && (st->type == TYPE_GET || st->type == TYPE_SET))
+        iq_dispatch(w, st, IQ_TO_HOST, shard_find(shard_of(w), jid_full(&st->from)), NULL);
+    else if (is_answer(st))
+        iq_ask_take_host_answer(w, st, to);
+    else if (what.action == DELIVER_REFUSE || (what.action == DELIVER_TO_HOST && st->kind == STANZA_MESSAGE))
+        router_refuse(w, st, what.err, NULL); /* which answers no error */
+}
+
 void router_deliver_local(struct worker *w, struct stanza *st, const struct jid *to)
 {
-    struct account *a = account_peek(shard_of(w), jid_bare(to));
+    struct account *a;
 
+    if (to->local_len == 0 && config_host(w->config, jid_domain(to)) != NULL) {
+        deliver_to_host(w, st, to);
+        return;
+    }
+    a = account_peek(shard_of(w), jid_bare(to));
     if (a == NULL && config_component(w->config, jid_domain(to)) != NULL) {
         components_deliver(w, st, to);
         return;
@@ -333,31 +355,30 @@ void router_deliver_local(struct worker *w, struct stanza *st, const struct jid 
 
 /* ---- anywhere: where the address lives ---- */
 
-static void deliver_to_host(struct worker *w, struct stanza *st, const struct jid *to)
+/* A host is on every worker; only an answer to what the server asked in its name is for one of them. */
+static struct worker *home_of(struct worker *w, const struct stanza *st, const struct jid *to, bool is_host)
 {
-    struct delivery what = delivery_decide(st->kind, st->type, ADDRESS_HOST, ACCOUNT_UNKNOWN);
+    struct worker *home;
 
-    (void)to;
-    if (st->kind == STANZA_IQ && (st->type == TYPE_GET || st->type == TYPE_SET))
-        iq_dispatch(w, st, IQ_TO_HOST, shard_find(shard_of(w), jid_full(&st->from)), NULL);
-    else if (what.action == DELIVER_REFUSE || (what.action == DELIVER_TO_HOST && st->kind == STANZA_MESSAGE))
-        router_refuse(w, st, what.err, NULL); /* which answers no error and no result */
+    if (!is_host)
+        return server_home_of(w->server, jid_domain(to));
+    if (to->local_len > 0)
+        return server_home_of(w->server, jid_bare(to));
+    home = is_answer(st) ? iq_ask_home(w->server, st) : NULL;
+    return home != NULL ? home : w;
 }
 
-/* An account or a component, here (on one of the workers), or nowhere: the answers that there are until there is
- * another node, or s2s. Returns the worker that it went to. `is_own`: the address lies in the stanza, and the reference
- * may be taken over, which leaves NULL in *st; otherwise both are borrowed. */
+/* An account, a host or a component, here (on one of the workers), or nowhere: the answers that there are until there
+ * is another node, or s2s. Returns the worker that it went to. `is_own`: the address lies in the stanza, and the
+ * reference may be taken over, which leaves NULL in *st; otherwise both are borrowed. */
 static struct worker *route(struct worker *w, struct stanza **st, const struct jid *to, bool is_own)
 {
-    struct worker *home = w;
-
     bool is_host = config_host(w->config, jid_domain(to)) != NULL;
+    struct worker *home = w;
 
     if (!is_host && config_component(w->config, jid_domain(to)) == NULL)
         router_refuse(w, *st, STANZA_ERR_REMOTE_SERVER_NOT_FOUND, NULL);
-    else if (is_host && to->local_len == 0)
-        deliver_to_host(w, *st, to);
-    else if ((home = server_home_of(w->server, is_host ? jid_bare(to) : jid_domain(to))) == w)
+    else if ((home = home_of(w, *st, to, is_host)) == w)
         router_deliver_local(w, *st, to);
     else if (!is_own)
         batch_deliver_copy(w, home, *st, to);

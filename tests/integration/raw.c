@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -483,6 +484,40 @@ void raw_enable_acks(struct raw *r)
 {
     raw_send(r, "<enable xmlns='urn:xmpp:sm:3'/>");
     raw_expect(r, "enabled[@xmlns='urn:xmpp:sm:3']");
+}
+
+/* ---- components ---- */
+
+struct raw *raw_open_component(struct harness *h, const char *domain)
+{
+    struct raw *r = raw_connect(h, HARNESS_COMPONENTS);
+
+    raw_expect_new_stream(r);
+    raw_send(r,
+             "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' to='%s'>",
+             domain);
+    return r;
+}
+
+void raw_send_handshake(struct raw *r, const char *secret)
+{
+    char *text = text_format("%s%s", node_attr(raw_expect_header(r), "id"), secret), hex[2 * SHA_DIGEST_LENGTH + 1];
+    unsigned char hash[SHA_DIGEST_LENGTH];
+
+    SHA1((const unsigned char *)text, strlen(text), hash);
+    for (size_t i = 0; i < sizeof(hash); i++)
+        snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+    raw_send(r, "<handshake>%s</handshake>", hex);
+    free(text);
+}
+
+struct raw *raw_component(struct harness *h, const char *domain, const char *secret)
+{
+    struct raw *r = raw_open_component(h, domain);
+
+    raw_send_handshake(r, secret);
+    raw_expect(r, "handshake");
+    return r;
 }
 
 /* ---- base64 ---- */

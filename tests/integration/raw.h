@@ -94,6 +94,15 @@ struct raw *raw_login(struct harness *h, const struct account *a, const char *re
 /* <enable/> of XEP-0198, answered by <enabled/>. */
 void raw_enable_acks(struct raw *r);
 
+/* ---- components (XEP-0114) ---- */
+
+/* Connects, and opens the stream for that domain. */
+struct raw *raw_open_component(struct harness *h, const char *domain);
+/* Once the server's header has come. */
+void raw_send_handshake(struct raw *r, const char *secret);
+/* All of it; must be welcome. */
+struct raw *raw_component(struct harness *h, const char *domain, const char *secret);
+
 /* Base64, for SASL; the caller frees. */
 char *base64_encode(const void *p, size_t len);
 /* NULL: not base64. NUL behind it. */

@@ -1,53 +1,18 @@
 /* tests/integration/test_component.c - XEP-0114: a service of its own, on a stream of its own. */
 #include "raw.h"
 
-#include <openssl/sha.h>
-
 #define COMPONENT "plays.linnet.example"
 #define OTHER     "others.linnet.example"
 #define SECRET    "a long & random one"
 
-static struct raw *open_component(struct harness *h, const char *domain)
-{
-    struct raw *r = raw_connect(h, HARNESS_COMPONENTS);
-
-    raw_expect_new_stream(r);
-    raw_send(r,
-             "<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' to='%s'>",
-             domain);
-    return r;
-}
-
-static void send_handshake(struct raw *r, const char *secret)
-{
-    const char *id = node_attr(raw_expect_header(r), "id");
-    char text[256], hex[2 * SHA_DIGEST_LENGTH + 1];
-    unsigned char hash[SHA_DIGEST_LENGTH];
-    int len = snprintf(text, sizeof(text), "%s%s", id, secret);
-
-    SHA1((const unsigned char *)text, (size_t)len, hash);
-    for (size_t i = 0; i < sizeof(hash); i++)
-        snprintf(hex + 2 * i, 3, "%02x", hash[i]);
-    raw_send(r, "<handshake>%s</handshake>", hex);
-}
-
-static struct raw *connect_component(struct harness *h, const char *domain)
-{
-    struct raw *r = open_component(h, domain);
-
-    send_handshake(r, SECRET);
-    raw_expect(r, "handshake");
-    return r;
-}
-
 static void a_component_that_knows_the_secret_is_welcome(void **state)
 {
-    struct raw *r = open_component(*state, COMPONENT);
+    struct raw *r = raw_open_component(*state, COMPONENT);
     const struct node *header = raw_expect_header(r);
 
     assert_string_equal(node_attr(header, "from"), COMPONENT);
     assert_true(strlen(node_attr(header, "id")) >= 16);
-    send_handshake(r, SECRET);
+    raw_send_handshake(r, SECRET);
     raw_expect(r, "handshake");
     raw_send(r, "</stream:stream>");
     raw_expect_closed(r);
@@ -56,12 +21,12 @@ static void a_component_that_knows_the_secret_is_welcome(void **state)
 
 static void one_with_another_secret_is_not(void **state)
 {
-    struct raw *r = open_component(*state, COMPONENT);
+    struct raw *r = raw_open_component(*state, COMPONENT);
 
-    send_handshake(r, "a guess");
+    raw_send_handshake(r, "a guess");
     raw_expect_error(r, "not-authorized");
     raw_free(&r);
-    r = open_component(*state, COMPONENT);
+    r = raw_open_component(*state, COMPONENT);
     raw_send(r, "<handshake/>");
     raw_expect_error(r, "not-authorized");
     raw_free(&r);
@@ -69,7 +34,7 @@ static void one_with_another_secret_is_not(void **state)
 
 static void stanzas_before_the_handshake_are_not_taken(void **state)
 {
-    struct raw *r = open_component(*state, COMPONENT);
+    struct raw *r = raw_open_component(*state, COMPONENT);
 
     raw_send(r, "<message from='" COMPONENT "' to='" DOMAIN "'/>");
     raw_expect_error(r, "not-authorized");
@@ -81,7 +46,7 @@ static void domains_that_are_no_components_are_unknown(void **state)
     static const char *const domains[] = {"nowhere.example", DOMAIN, ""};
 
     for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++) {
-        struct raw *r = open_component(*state, domains[i]);
+        struct raw *r = raw_open_component(*state, domains[i]);
 
         raw_expect_error(r, "host-unknown");
         raw_free(&r);
@@ -99,7 +64,7 @@ static void a_client_does_not_get_in_where_components_do(void **state)
 
 static void users_and_component_talk_to_each_other(void **state)
 {
-    struct raw *r = connect_component(*state, COMPONENT);
+    struct raw *r = raw_component(*state, COMPONENT, SECRET);
     struct raw *c = raw_login(*state, harness_account(*state), NULL);
 
     raw_send(c, "<message to='hamlet@" COMPONENT "/stage' type='chat' id='m1'><body>a &amp; b</body>"
@@ -121,7 +86,7 @@ static void users_and_component_talk_to_each_other(void **state)
 
 static void presence_that_was_directed_at_it_is_taken_back_at_the_end(void **state)
 {
-    struct raw *r = connect_component(*state, COMPONENT);
+    struct raw *r = raw_component(*state, COMPONENT, SECRET);
     struct raw *c = raw_login(*state, harness_account(*state), NULL);
 
     raw_send(c, "<presence to='room@" COMPONENT "/nick'/>");
@@ -143,7 +108,7 @@ static void a_component_may_not_speak_for_others(void **state)
     };
 
     for (size_t i = 0; i < sizeof(stanzas) / sizeof(stanzas[0]); i++) {
-        struct raw *r = connect_component(*state, COMPONENT);
+        struct raw *r = raw_component(*state, COMPONENT, SECRET);
 
         raw_send(r, "%s", stanzas[i]);
         raw_expect_error(r, "invalid-from");
@@ -153,7 +118,7 @@ static void a_component_may_not_speak_for_others(void **state)
 
 static void a_stanza_without_an_address_ends_the_stream(void **state)
 {
-    struct raw *r = connect_component(*state, COMPONENT);
+    struct raw *r = raw_component(*state, COMPONENT, SECRET);
 
     raw_send(r, "<message from='" COMPONENT "'/>");
     raw_expect_error(r, "improper-addressing");
@@ -167,7 +132,7 @@ static void while_it_is_not_there_its_users_are_told(void **state)
 
     raw_send(c, "<message to='x@" OTHER "' type='chat' id='m1'><body>anybody?</body></message>");
     raw_expect(c, "message[@type='error'][@id='m1'][@from='x@" OTHER "']/error/service-unavailable");
-    r = connect_component(*state, OTHER);
+    r = raw_component(*state, OTHER, SECRET);
     raw_send(c, "<message to='x@" OTHER "' type='chat' id='m2'><body>anybody?</body></message>");
     raw_expect(r, "message[@id='m2']");
     raw_free(&r);
@@ -176,7 +141,7 @@ static void while_it_is_not_there_its_users_are_told(void **state)
 
 static void the_newer_of_two_connections_stays(void **state)
 {
-    struct raw *older = connect_component(*state, COMPONENT), *newer = connect_component(*state, COMPONENT);
+    struct raw *older = raw_component(*state, COMPONENT, SECRET), *newer = raw_component(*state, COMPONENT, SECRET);
     struct raw *c = raw_login(*state, harness_account(*state), NULL);
 
     raw_expect_error(older, "conflict");
@@ -189,7 +154,7 @@ static void the_newer_of_two_connections_stays(void **state)
 
 static void components_reach_each_other(void **state)
 {
-    struct raw *one = connect_component(*state, COMPONENT), *other = connect_component(*state, OTHER);
+    struct raw *one = raw_component(*state, COMPONENT, SECRET), *other = raw_component(*state, OTHER, SECRET);
 
     raw_send(one, "<message from='a@" COMPONENT "' to='b@" OTHER "' id='m1'><body>hi</body></message>");
     raw_expect(other, "message[@from='a@" COMPONENT "'][@to='b@" OTHER "'][@id='m1']/body[.='hi']");
@@ -200,7 +165,7 @@ static void components_reach_each_other(void **state)
 static void many_messages_keep_their_order_both_ways(void **state)
 {
     enum { MESSAGES = 500 };
-    struct raw *r = connect_component(*state, COMPONENT);
+    struct raw *r = raw_component(*state, COMPONENT, SECRET);
     struct raw *c = raw_login(*state, harness_account(*state), NULL);
 
     for (int i = 0; i < MESSAGES; i++) {
@@ -226,7 +191,7 @@ static void the_host_lists_its_components(void **state)
 
 static void broken_xml_ends_the_stream(void **state)
 {
-    struct raw *r = connect_component(*state, COMPONENT);
+    struct raw *r = raw_component(*state, COMPONENT, SECRET);
 
     raw_send(r, "<message from='" COMPONENT "' to='" DOMAIN "'></iq>");
     raw_expect_error(r, "not-well-formed");
