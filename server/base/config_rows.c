@@ -91,7 +91,8 @@ enum { ON_RESTART, ON_RELOAD };
      .count_offset = offsetof(struct config, n_##many), .table = &config_table_##name}
 static const struct config_row rows_root[] = {
     ROOT(server), ROOT_LIST(listener, listeners, ON_RESTART), ROOT(tls), ROOT(proxy), ROOT(storage), ROOT(control),
-    ROOT(log), ROOT(limits), ROOT(sasl), ROOT(fast), ROOT(sm), ROOT(archive), ROOT(modules), ROOT(csi), ROOT(push), ROOT_LIST(host, hosts, ON_RELOAD),
+    ROOT(log), ROOT(limits), ROOT(sasl), ROOT(fast), ROOT(sm), ROOT(archive), ROOT(modules), ROOT(csi), ROOT(push),
+    ROOT_LIST(host, hosts, ON_RELOAD),
     ROOT_LIST(external_service, external_services, ON_RELOAD), ROOT_LIST(component, components, ON_RELOAD),
 };
 const struct config_table config_root = {
