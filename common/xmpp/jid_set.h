@@ -2,8 +2,8 @@
  *
  * Held as one sorted array, and kept as text, an address a line. Addresses are prepared (common/xmpp/jid.h), so they
  * are compared as bytes. Zero-initialised is empty and valid. */
-#ifndef LINNET_COMMON_JID_SET_H
-#define LINNET_COMMON_JID_SET_H
+#ifndef LINNET_COMMON_XMPP_JID_SET_H
+#define LINNET_COMMON_XMPP_JID_SET_H
 
 #include "common/buf.h"
 #include "common/xmpp/jid.h"

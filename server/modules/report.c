@@ -266,10 +266,25 @@ static enum verdict on_blocked(struct hook_event *e)
     return CONTINUE;
 }
 
+/* Section 3: where nobody can block, nobody can report. */
+static enum verdict on_disco_info(struct hook_event *e)
+{
+    const struct module *m;
+
+    for (unsigned cursor = 0; (m = hooks_next_module(e->host, &cursor)) != NULL;) {
+        if (m != &module_blocking)
+            continue;
+        xml_start(e->out, "feature", NULL);
+        xml_put_attr(e->out, "var", STR(NS_REPORTING));
+        xml_end(e->out);
+    }
+    return CONTINUE;
+}
+
 const struct module module_report = {
     .name = "report",
-    .features = {NS_REPORTING},
-    .hooks = {{HOOK_CONTACT_BLOCKED, PRIORITY_NORMAL, on_blocked},
+    .hooks = {{HOOK_DISCO_INFO, PRIORITY_FIRST, on_disco_info},
+              {HOOK_CONTACT_BLOCKED, PRIORITY_NORMAL, on_blocked},
               {HOOK_ACCOUNT_UNLOADED, PRIORITY_NORMAL, on_unloaded}},
     .on_start = on_start,
 };

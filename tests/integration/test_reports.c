@@ -5,6 +5,7 @@
 #define REPORTING "urn:xmpp:reporting:1"
 #define SPAM      "urn:xmpp:reporting:spam"
 #define OTHER     "other.example"
+#define THIRD     "third.example"
 
 static void block_with(struct client *c, const char *jid, const char *report)
 {
@@ -48,6 +49,15 @@ static void the_host_says_that_it_takes_reports(void **state)
         client_request(c, "get", DOMAIN, "<query xmlns='http://jabber.org/protocol/disco#info'/>");
 
     assert_true(node_matches(info, "iq/query/feature[@var='" REPORTING "']"));
+}
+
+static void a_host_where_nobody_can_block_does_not(void **state)
+{
+    struct harness *h = *state;
+    struct client *c = client_login(h, harness_account_named(h, "tybalt", THIRD, NULL), "r", 0);
+    const struct node *info = client_request(c, "get", THIRD, "<query xmlns='http://jabber.org/protocol/disco#info'/>");
+
+    assert_true(node_matches(info, "iq[@type='result']/query[not(feature[@var='" REPORTING "'])]/feature"));
 }
 
 /* Section 5 */
@@ -311,10 +321,12 @@ int main(void)
     static const struct harness_options options = {
         .tables = "[host.contact]\nabuse = [\"mailto:abuse@" DOMAIN "\", \"xmpp:abuse@" DOMAIN "?message\", "
                   "\"xmpp:abuse@elsewhere.example\"]\n"
-                  "[[host]]\nname = \"" OTHER "\"\n",
+                  "[[host]]\nname = \"" OTHER "\"\n"
+                  "[[host]]\nname = \"" THIRD "\"\nmodules = [\"disco\", \"report\"]\n",
     };
     static const struct CMUnitTest tests[] = {
         HARNESS_TEST(the_host_says_that_it_takes_reports),
+        HARNESS_TEST(a_host_where_nobody_can_block_does_not),
         HARNESS_TEST(a_report_comes_with_its_block_and_is_kept),
         HARNESS_TEST(the_shortest_report_is_enough_and_consent_is_kept),
         HARNESS_TEST(each_item_has_a_report_of_its_own_or_none),
