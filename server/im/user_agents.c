@@ -51,10 +51,7 @@ static struct user_agents *make(struct account *a)
 
 static bool decode(const struct user_agents *list, const struct entry *e, struct user_agent *ret)
 {
-    char key[USER_AGENT_KEY_LEN];
-
-    return user_agent_decode(user_agent_key(e->id, key), str_make(e->bytes, e->len), list->password_changed_ms, ret) ==
-           LN_OK;
+    return user_agent_read(e->id, str_make(e->bytes, e->len), list->password_changed_ms, ret) == LN_OK;
 }
 
 /* ---- the list ---- */

@@ -47,8 +47,8 @@ static enum fast_verdict judge(const struct fast_token *t, uint64_t count, int64
 enum fast_verdict fast_check(const struct fast_tokens *t, unsigned mechanism, struct str proof, struct str binding,
                              uint64_t count, int64_t now_ms, uint8_t ret_key[FAST_KEY_BYTES])
 {
-    bool is_fresh = makes(&t->fresh, mechanism, proof, binding);
-    bool is_current = makes(&t->current, mechanism, proof, binding);
+    bool is_fresh = fast_token_exists(&t->fresh) && makes(&t->fresh, mechanism, proof, binding);
+    bool is_current = !is_fresh && makes(&t->current, mechanism, proof, binding);
     const struct fast_token *found = is_fresh ? &t->fresh : &t->current;
 
     if (!is_fresh && !is_current)

@@ -40,7 +40,7 @@ enum fast_verdict {
 /* [any] HMAC-SHA-256(key, who || binding) */
 void fast_prove(const uint8_t key[FAST_KEY_BYTES], const char *who, struct str binding, uint8_t ret[FAST_PROOF_BYTES]);
 /* [any] Which token makes this proof? Its key is written to `ret_key` unless FAST_WRONG. `count`: 0 when none came.
- * Takes the same time whichever it is, and when there is none. */
+ * Takes as long when there is none as when there is one. */
 enum fast_verdict fast_check(const struct fast_tokens *t, unsigned mechanism, struct str proof, struct str binding,
                              uint64_t count, int64_t now_ms, uint8_t ret_key[FAST_KEY_BYTES]);
 

@@ -51,8 +51,11 @@ static inline struct str user_agent_device(const struct user_agent *ua)
 
 /* [any] The document; its key is not in it. */
 void user_agent_encode(struct buf *out, const struct user_agent *ua);
+/* [any] The same by its id. */
+enum ln_err user_agent_read(const uint8_t id[USER_AGENT_ID_BYTES], struct str bytes, int64_t password_changed_ms,
+                            struct user_agent *ret);
 /* [any] `key` and `bytes` of a document. Tokens from before `password_changed_ms` are left out. LN_E_INVALID: not the
- * key of a client; LN_E_CORRUPT. */
+ * key of a client; LN_E_CORRUPT. *ret is of no use then. */
 enum ln_err user_agent_decode(struct str key, struct str bytes, int64_t password_changed_ms, struct user_agent *ret);
 
 #endif

@@ -7,6 +7,7 @@
 #include "common/base64.h"
 #include "common/xmpp/ns.h"
 #include "common/xmpp/scram_hash.h"
+#include "server/base/config.h"
 #include "tests/load/bench/bench_server.h"
 #include "tests/load/bench/kernel.h"
 
@@ -15,6 +16,8 @@ enum { SHA_1_BYTES = 20 };
 #define HEADER                                                                                                         \
     "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "       \
     "to='" BENCH_HOST "' version='1.0'>"
+
+#define USER_AGENT_ID "d4565fa7-4d72-4749-b3d3-740edbf87770"
 
 static const uint8_t salted_password[SHA_1_BYTES] = "twenty bytes of salt";
 
@@ -162,7 +165,7 @@ void bench_client_login(struct bench_client *c)
 {
     char wanted[128];
 
-    c->fd = bench_server_accept();
+    c->fd = bench_server_accept(false);
     send_cstr(c, HEADER);
     bench_client_expect(c, "SCRAM-SHA-1<", 1);
     authenticate(c);
@@ -176,6 +179,55 @@ void bench_client_login(struct bench_client *c)
     send_cstr(c, "<presence/>");
     (void)snprintf(wanted, sizeof(wanted), "<presence from='%s'", c->full);
     bench_client_expect(c, wanted, 1);
+}
+
+/* The token is not needed, only its hash. */
+struct user_agent bench_client_user_agent(void)
+{
+    int64_t now_ms = wall_clock_ms();
+    struct user_agent ua = {.tokens.current = {.key = "thirty-two bytes of hashed token",
+                                               .issued_ms = now_ms,
+                                               .expires_ms = now_ms + INT64_C(86400000),
+                                               .mechanism = CONFIG_FAST_NONE}};
+    bool is_id = user_agent_parse_id(STR(USER_AGENT_ID), ua.id);
+
+    assert(is_id);
+    (void)is_id;
+    user_agent_describe(&ua, STR("bench"), STR("nowhere"));
+    return ua;
+}
+
+static void append_token_proof(struct buf *out, const struct bench_client *c)
+{
+    struct user_agent ua = bench_client_user_agent();
+    uint8_t proof[FAST_PROOF_BYTES];
+    struct buf message = {0};
+
+    fast_prove(ua.tokens.current.key, "Initiator", STR(""), proof);
+    buf_append(&message, c->local, strlen(c->local) + 1);
+    buf_append(&message, proof, sizeof(proof));
+    base64_encode(out, buf_str(&message));
+    buf_deinit(&message);
+}
+
+void bench_client_return(struct bench_client *c)
+{
+    struct buf xml = {0};
+
+    c->fd = bench_server_accept(true);
+    buf_append_cstr(&xml, HEADER "<authenticate xmlns='" NS_SASL2 "' mechanism='HT-SHA-256-NONE'><initial-response>");
+    append_token_proof(&xml, c);
+    buf_append_cstr(&xml, "</initial-response><user-agent id='" USER_AGENT_ID
+                          "'><software>bench</software><device>nowhere</device></user-agent><fast xmlns='" NS_FAST
+                          "'/><bind xmlns='" NS_BIND2 "'><tag>bench</tag><enable xmlns='" NS_SM
+                          "' resume='true'/></bind></authenticate>"
+                          "<iq type='get' id='roster_1'><query xmlns='" NS_ROSTER "'/></iq><presence/>");
+    bench_client_send(c, buf_str(&xml));
+    buf_deinit(&xml);
+    if (strstr(socket_peek(c->fd).p, "<success ") == NULL || strstr(socket_peek(c->fd).p, "<enabled ") == NULL ||
+        strstr(socket_peek(c->fd).p, "id='roster_1'") == NULL)
+        fail(c, "<success/>, <enabled/> and its roster");
+    bench_client_expect(c, "<presence ", 1);
 }
 
 void bench_client_enable_sm(struct bench_client *c)

@@ -7,6 +7,7 @@
 
 #include "common/buf.h"
 #include "server/stream/credentials.h"
+#include "server/stream/user_agent.h"
 
 struct bench_client {
     int fd;
@@ -23,6 +24,11 @@ struct credentials bench_credentials(void);
 void bench_client_init(struct bench_client *c, unsigned number);
 /* Connects, logs in with SCRAM-SHA-1, binds, asks for the roster, sends presence. */
 void bench_client_login(struct bench_client *c);
+/* Comes back with a token: header, authentication, binding with XEP-0198, roster and presence in one flight (XEP-0388,
+ * 0484, 0386). */
+void bench_client_return(struct bench_client *c);
+/* What is stored of it for that. */
+struct user_agent bench_client_user_agent(void);
 /* XEP-0198, from now on. */
 void bench_client_enable_sm(struct bench_client *c);
 

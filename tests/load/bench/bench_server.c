@@ -221,7 +221,7 @@ static void run_gone(struct task *own_task)
     free(own_task);
 }
 
-int bench_server_accept(void)
+int bench_server_accept(bool is_secured)
 {
     struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons(40000)};
     struct sockaddr_storage addr = {0};
@@ -236,6 +236,8 @@ int bench_server_accept(void)
     x->to = bench.workers[bench.next_worker++ % bench.server.n_workers];
     x->parcel = conn_parcel_new(fd, &addr, atomic_fetch_add(&bench.server.next_conn_id, 1), CONN_STARTTLS,
                                 &bench.control, gone);
+    if (is_secured)
+        conn_parcel_set_proxy_tls(x->parcel, STR("TLSv1.3"), STR("TLS_AES_128_GCM_SHA256"));
     executor_post(&x->to->executor, &x->task);
     return fd;
 }
@@ -267,6 +269,19 @@ void bench_server_add_account(struct str bare_jid, const struct str *contacts, s
     buf_deinit(&bytes);
     for (size_t i = 0; i < n; i++)
         put_contact(t, bare_jid, contacts[i]);
+    storage_commit(bench.server.storage, t, NULL, NULL, NULL);
+    run_storage();
+}
+
+void bench_server_add_user_agent(struct str bare_jid, const struct user_agent *ua)
+{
+    struct storage_txn *t = storage_txn_new();
+    struct buf bytes = {0};
+    char key[USER_AGENT_KEY_LEN];
+
+    user_agent_encode(&bytes, ua);
+    storage_txn_put(t, bare_jid, CREDENTIALS_COLLECTION, user_agent_key(ua->id, key), buf_str(&bytes));
+    buf_deinit(&bytes);
     storage_commit(bench.server.storage, t, NULL, NULL, NULL);
     run_storage();
 }

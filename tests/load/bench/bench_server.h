@@ -7,14 +7,16 @@
 #define LINNET_TESTS_LOAD_BENCH_SERVER_H
 
 #include "server/net/worker.h"
+#include "server/stream/user_agent.h"
 
 #define BENCH_HOST "localhost"
 
 /* Once a process; aborts when something is missing. `n_workers` up to 2. */
 struct server *bench_server_start(unsigned n_workers);
 
-/* A client connects to the next worker; returns the server's descriptor, for kernel.h. */
-int bench_server_accept(void);
+/* A client connects to the next worker; returns the server's descriptor, for kernel.h. `is_secured`: a balancer has
+ * ended its TLS. */
+int bench_server_accept(bool is_secured);
 /* Lets the workers run, and does the storage's work, until everybody waits. */
 void bench_server_run(void);
 
@@ -25,5 +27,7 @@ void bench_count_end(void);
 /* Documents of an account that logs in with the password that bench_client.h knows; `n` of its contacts, subscribed
  * both ways, are `contacts`. */
 void bench_server_add_account(struct str bare_jid, const struct str *contacts, size_t n);
+/* The document of a client of it that has a token (XEP-0484), which bench_client.h knows. */
+void bench_server_add_user_agent(struct str bare_jid, const struct user_agent *ua);
 
 #endif

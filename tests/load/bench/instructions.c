@@ -135,6 +135,18 @@ static void login(const struct scenario *s, unsigned number)
     log_in_new(&c, 0); /* and stays: a storm of logins fills the tables */
 }
 
+static void come_back(const struct scenario *s, unsigned number)
+{
+    struct user_agent ua = bench_client_user_agent();
+    struct bench_client c;
+
+    (void)s, (void)number;
+    name_client(&c, 0);
+    bench_server_add_account(str_of(c.bare), NULL, 0);
+    bench_server_add_user_agent(str_of(c.bare), &ua);
+    bench_client_return(&c);
+}
+
 /* ---- presence ---- */
 
 static void set_up_contacts(const struct scenario *s)
@@ -185,6 +197,8 @@ static const struct scenario scenarios[] = {
     {"presence", 1, 50, CONTACTS, set_up_contacts, broadcast, "a delivery, of a presence that 100 contacts get"},
     {"ping", 1, 1000, 1, set_up_pair, ping, "an iq that the server answers"},
     {"login", 1, 100, 1, set_up_nothing, login, "a login with SCRAM-SHA-1, from accept to presence"},
+    {"login-token", 1, 100, 1, set_up_nothing, come_back,
+     "a login with a token, Bind 2 and XEP-0198, all in one flight"},
 };
 
 static void run(const struct scenario *s)
