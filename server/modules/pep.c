@@ -69,7 +69,6 @@ static enum verdict add_account_info(struct hook_event *e)
         "multi-items",
         "outcast-affiliation",
         "persistent-items",
-        "presence-notifications",
         "presence-subscribe",
         "publish",
         "publish-node-full",

@@ -108,6 +108,17 @@ static bool change_affiliation(const struct pubsub_request *r, struct node_meta 
     return true;
 }
 
+/* More entries than a list may have are not looked at. */
+static bool are_too_many(const struct pubsub_request *r, const char *element)
+{
+    uint64_t n = 0, max = pubsub_limits(r->service)->pubsub_affiliates;
+
+    for (const struct xml_element *e = xml_child(r->e, element, NS_PUBSUB_OWNER); e != NULL && n <= max;
+         e = xml_next(e, element, NS_PUBSUB_OWNER))
+        n++;
+    return n > max;
+}
+
 /* Each entity may be named once (section 8.9.2.4). */
 static bool names_one_twice(const struct pubsub_request *r, const char *element)
 {
@@ -160,6 +171,10 @@ static void set_list(struct pubsub_request *r, const char *list, const char *ele
     struct pubsub_change *c;
     struct xml_writer w = xml_writer_to(&r->answer);
 
+    if (are_too_many(r, element)) {
+        request_error(r, STANZA_ERR_RESOURCE_CONSTRAINT, NULL);
+        return;
+    }
     if (xml_child(r->e, element, NS_PUBSUB_OWNER) == NULL || names_one_twice(r, element)) {
         request_error(r, STANZA_ERR_BAD_REQUEST, NULL);
         return;

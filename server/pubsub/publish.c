@@ -246,6 +246,14 @@ static const struct refusal *put_items(struct pubsub_request *r, struct pubsub_c
     return publish_make_room(c);
 }
 
+/* The sender's resource, for others to answer to, if they can see it anyway. */
+static struct str visible_resource(const struct pubsub_request *r)
+{
+    const struct session *s = r->iq->session;
+
+    return s != NULL && session_is_available(s) ? r->iq->st->from.full : STR("");
+}
+
 static void publish(struct pubsub_request *r, struct node_config made)
 {
     struct pubsub_change *c = publish_begin(r->service, r->node_name, made, r->sender);
@@ -267,7 +275,7 @@ static void publish(struct pubsub_request *r, struct node_config made)
     xml_end(&w);
     buf_deinit(&r->answer);
     r->answer = items;
-    c->publisher = r->iq->st->from.full;
+    c->publisher = visible_resource(r);
     c->tells_publish = true;
     request_commit(r, c);
 }
