@@ -98,6 +98,9 @@ enum hook_point {
     HOOK_PRESENCE_PROBED,
     /* e->account, e->to: this bare JID may see the account's presence from now on. */
     HOOK_SUBSCRIBER_ADDED,
+    /* e->account, e->client: a client of the account was logged out for good by another one, or by the operator; it is
+     * committed, its sessions are about to end. */
+    HOOK_CLIENT_LOGGED_OUT,
     /* e->session: it can be given messages to the bare JID now: priority has become >= 0. */
     HOOK_AVAILABLE,
     /* e->host, e->out: add data forms (XEP-0128) to the host's disco#info. The same for everybody who asks: the answer
@@ -149,6 +152,7 @@ struct hook_event {
     const struct config_host *host;
     struct buf *record;
     struct str saved;
+    struct str client; /* as user_agent_name() has it; by Bind 2 its resource ends in that */
     unsigned count;
     struct stanza *replacement; /* private: of `stanza`, owned */
 };

@@ -9,6 +9,7 @@
 #include "server/base/config.h"
 #include "server/base/log.h"
 #include "server/im/batch.h"
+#include "server/im/hooks.h"
 #include "server/im/slots.h"
 #include "server/stream/credentials.h"
 #include "server/stream/sasl2.h"
@@ -383,11 +384,22 @@ static void close_sessions(struct account *a, const uint8_t id[USER_AGENT_ID_BYT
         session_close(s, STREAM_ERR_NOT_AUTHORIZED, "logged out by another client or by the administrator");
 }
 
+static void tell_modules(struct account *a, const uint8_t id[USER_AGENT_ID_BYTES])
+{
+    char name[USER_AGENT_NAME_LEN];
+    struct hook_event e = {.worker = a->worker, .account = a};
+
+    e.client = user_agent_name(a->worker->server->secret, a->jid.full, id, name);
+    (void)hooks_run(HOOK_CLIENT_LOGGED_OUT, config_host(a->worker->config, jid_domain(&a->jid)), &e);
+}
+
 static void on_forgotten(void *ctx, enum ln_err err)
 {
     struct logout *l = ctx;
 
     l->done(l->ctx, err);
+    if (err == LN_OK && account_is_lasting(l->a))
+        tell_modules(l->a, l->id);
     close_sessions(l->a, l->id);
     account_unpin(l->a);
     free(l);

@@ -265,6 +265,20 @@ static enum verdict on_client_is_back(struct hook_event *e)
     return CONTINUE;
 }
 
+/* Whoever has the device now is told nothing any more. */
+static enum verdict on_client_logged_out(struct hook_event *e)
+{
+    const struct push_list *l = push_account_peek(e->account);
+
+    for (const struct push_app *app = l == NULL ? NULL : l->first; app != NULL; app = app->next) {
+        const char *own_part = strrchr(app->resource, '/');
+
+        if (str_is(e->client, own_part != NULL ? own_part + 1 : app->resource))
+            push_account_end(e->account, str_of(app->jid), str_of(app->node));
+    }
+    return CONTINUE;
+}
+
 static void on_start(struct server *server)
 {
     static const struct push_outcome outcome = {.on_changed = on_changed, .on_broken = on_broken};
@@ -285,6 +299,7 @@ const struct module module_push = {
               {HOOK_ACKNOWLEDGEMENT_WANTED, PRIORITY_LAST, on_acknowledgement_wanted},
               {HOOK_SESSION_BOUND, PRIORITY_NORMAL, on_client_is_back},
               {HOOK_SESSION_RESUMED, PRIORITY_NORMAL, on_client_is_back},
+              {HOOK_CLIENT_LOGGED_OUT, PRIORITY_NORMAL, on_client_logged_out},
               {HOOK_ACCOUNT_LOADED, PRIORITY_NORMAL, push_account_on_loaded},
               {HOOK_ACCOUNT_UNLOADED, PRIORITY_NORMAL, push_account_on_unloaded},
               {HOOK_ACCOUNT_DELETED, PRIORITY_NORMAL, push_account_on_deleted}},

@@ -2,14 +2,13 @@
  *
  * The app server is a client of another account, and once a component. */
 #include "client.h"
-#include "raw.h"
+#include "sasl2_client.h"
 
 #define NS_PUSH    "urn:xmpp:push:0"
 #define NS_SUMMARY "urn:xmpp:push:summary"
 #define NS_PUBSUB  "http://jabber.org/protocol/pubsub"
 #define NS_OPTIONS "http://jabber.org/protocol/pubsub#publish-options"
 #define NS_INFO    "http://jabber.org/protocol/disco#info"
-#define NS_SM      "urn:xmpp:sm:3"
 #define FORM_TYPE  "<field var='FORM_TYPE'><value>" NS_OPTIONS "</value></field>"
 #define COMPONENT  "push.linnet.example"
 #define SECRET     "between us"
@@ -691,6 +690,28 @@ static void a_registration_ends_with_the_account(void **state)
     end(&g);
 }
 
+static void a_registration_ends_when_its_client_is_logged_out(void **state)
+{
+    struct stage g;
+    char *agent = sasl2_user_agent(sasl2_uuid(), "Phone", "stolen"), *output;
+
+    begin(&g, *state);
+    leave_witness(&g);
+    struct raw *phone = sasl2_login(g.h, g.account, agent, "Phone");
+
+    enable(&g, phone, "n", "");
+    assert_int_equal(harness_ctl(g.h, NULL, &output, "logout", g.account->jid, strrchr(phone->jid, '/') + 1), 0);
+    free(output);
+    raw_expect_error(phone, "not-authorized");
+    raw_free(&phone);
+    client_barrier_via(g.romeo, g.account->jid);
+    say(&g, "1");
+    expect_push(&g, "witness", 1);
+    client_expect_none(g.app, "iq[pubsub/publish[@node='n']]");
+    free(agent);
+    end(&g);
+}
+
 /* ---- limits and switches ---- */
 
 static void there_are_no_more_registrations_than_allowed(void **state)
@@ -784,6 +805,7 @@ int main(void)
         HARNESS_TEST(an_answer_from_somebody_else_is_none),
         HARNESS_TEST(a_registration_lasts_when_the_server_is_killed),
         HARNESS_TEST(a_registration_ends_with_the_account),
+        HARNESS_TEST(a_registration_ends_when_its_client_is_logged_out),
     };
     const struct CMUnitTest with_low_limits[] = {
         HARNESS_TEST(there_are_no_more_registrations_than_allowed),
