@@ -217,6 +217,18 @@ static void free_elements(struct element **list)
     }
 }
 
+/* What has begun and will not end. */
+static void free_open(struct raw *r)
+{
+    struct node *n = r->priv->open;
+
+    if (n == NULL || n == r->priv->root)
+        return;
+    while (n->parent != NULL)
+        n = n->parent;
+    node_free(&n);
+}
+
 void raw_free(struct raw **r)
 {
     struct raw *mine = *r;
@@ -229,6 +241,7 @@ void raw_free(struct raw **r)
     SSL_CTX_free(mine->priv->tls);
     close(mine->fd);
     XML_ParserFree(mine->priv->parser);
+    free_open(mine);
     free_elements(&mine->priv->queue);
     free_elements(&mine->priv->kept);
     free(mine->priv);

@@ -94,15 +94,34 @@ static void set_up_sm_pair(const struct scenario *s)
     bench_client_enable_sm(&juliet);
 }
 
-/* The client asks, the server asks and is answered, and then the sender hears that the message is safe. */
-static void message_with_sm(const struct scenario *s, unsigned number)
+static void expect_safe(unsigned n)
 {
     char wanted[32];
 
+    (void)snprintf(wanted, sizeof(wanted), " h='%u'", n);
+    bench_client_expect(&romeo, wanted, 1);
+}
+
+/* The client asks, the server asks and is answered, and then the sender hears that the message is safe. */
+static void message_with_sm(const struct scenario *s, unsigned number)
+{
+    kernel_pass_time(100); /* since the last one */
     send_messages(s, number, juliet.full);
     bench_client_send(&romeo, STR("<r xmlns='" NS_SM "'/>"));
-    (void)snprintf(wanted, sizeof(wanted), " h='%u'", number + 1);
-    bench_client_expect(&romeo, wanted, 1);
+    expect_safe(number + 1);
+}
+
+/* One behind the other, each in its turn; the server asks for them together. */
+static void stream_with_sm(const struct scenario *s, unsigned number)
+{
+    static const struct scenario single = {.batch = 1};
+
+    for (unsigned i = 0; i < s->batch; i++)
+        send_messages(&single, number * s->batch + i, juliet.full);
+    kernel_pass_time(200);
+    bench_client_send(&romeo, STR("<r xmlns='" NS_SM "'/>"));
+    bench_client_expect(&juliet, "<r ", 1);
+    expect_safe((number + 1) * s->batch);
 }
 
 /* ---- requests ---- */
@@ -192,6 +211,7 @@ static const struct scenario scenarios[] = {
     {"message-bare", 1, 1000, 1, set_up_pair, message_to_bare, "a message to a bare JID, alone in its turn"},
     {"message-bare-16", 1, 100, 16, set_up_pair, message_to_bare, "a message to a bare JID, 16 in a turn"},
     {"message-sm", 1, 1000, 1, set_up_sm_pair, message_with_sm, "a message with XEP-0198 on both sides, acknowledged"},
+    {"message-sm-16", 1, 60, 16, set_up_sm_pair, stream_with_sm, "a message of 16 within 100 ms, likewise"},
     {"message-cross", 2, 1000, 1, set_up_pair, message_to_full, "a message to another worker, alone in its turn"},
     {"message-cross-16", 2, 100, 16, set_up_pair, message_to_full, "a message to another worker, 16 in a turn"},
     {"presence", 1, 50, CONTACTS, set_up_contacts, broadcast, "a delivery, of a presence that 100 contacts get"},

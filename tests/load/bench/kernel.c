@@ -244,7 +244,7 @@ static void await(sem_t *s)
         continue; /* EINTR */
 }
 
-/* The clock stands still, so time is never up. */
+/* The clock stands still meanwhile, so time is never up. */
 long kernel_epoll_wait(const struct kernel_args *a)
 {
     size_t n;
@@ -276,9 +276,19 @@ bool kernel_let_run(int epoll_fd)
 
 /* ---- time and chance ---- */
 
+static uint64_t passed_ms;
+
+void kernel_pass_time(unsigned ms)
+{
+    passed_ms += ms;
+}
+
 long kernel_clock(const struct kernel_args *a)
 {
-    *(struct timespec *)a->bytes = (struct timespec){.tv_sec = 1700000000, .tv_nsec = 123456789};
+    uint64_t ns = 123456789 + passed_ms % 1000 * 1000000;
+
+    *(struct timespec *)a->bytes = (struct timespec){
+        .tv_sec = 1700000000 + (time_t)(passed_ms / 1000 + ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
     return 0;
 }
 

@@ -1,8 +1,8 @@
 /* tests/load/bench/kernel.h - the part of the kernel that a worker meets, played in this process.
  *
- * Sockets whose other end is the benchmark, event descriptors, epoll, a clock that stands still, random bytes that are
- * always the same: nothing here depends on the machine. system_calls.c puts it under the names of libc, where the
- * server and libuv find it.
+ * Sockets whose other end is the benchmark, event descriptors, epoll, a clock that moves when it is told to, random
+ * bytes that are always the same: nothing here depends on the machine. system_calls.c puts it under the names of libc,
+ * where the server and libuv find it.
  *
  * Of the benchmark's thread and the workers' only one ever runs: a worker that has nothing to wait for in epoll hands
  * over to the benchmark, which lets one of them go on with kernel_let_run(). So a run executes the same instructions
@@ -75,6 +75,9 @@ void socket_clear(int fd);
 bool socket_is_closed(int fd);
 
 /* ---- turns ---- */
+
+/* The clock, which stands still by itself, goes on: a worker sees that when it runs the next time. */
+void kernel_pass_time(unsigned ms);
 
 /* Waits until the thread that uses this epoll descriptor, and was just started, has nothing to do. */
 void kernel_await_sleep(void);
