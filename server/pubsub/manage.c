@@ -87,7 +87,7 @@ void request_create(struct pubsub_request *r)
     if (r->node_name.len == 0)
         write_name(r, name);
     c = pubsub_change_new(r->service, name);
-    c->own_meta = node_meta_new(config, r->sender, wall_clock_ms());
+    c->own_meta = pubsub_new_meta(r->service, config, r->sender);
     request_commit(r, c);
 }
 

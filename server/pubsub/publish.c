@@ -19,7 +19,7 @@ struct pubsub_change *publish_begin(struct pubsub_service *sv, struct str node, 
     struct pubsub_change *c = pubsub_change_new(sv, node);
 
     if (pubsub_find_node(sv, node) == NULL)
-        c->own_meta = node_meta_new(own_config, creator, wall_clock_ms());
+        c->own_meta = pubsub_new_meta(sv, own_config, creator);
     else
         node_config_deinit(&own_config);
     return c;

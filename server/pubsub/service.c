@@ -149,6 +149,15 @@ struct relation pubsub_relation(const struct pubsub_service *sv, const struct no
     return r;
 }
 
+struct node_meta *pubsub_new_meta(const struct pubsub_service *sv, struct node_config own_config, struct str creator)
+{
+    struct node_meta *m = node_meta_new(own_config, creator, wall_clock_ms());
+
+    if (pubsub_relation(sv, m, creator).affiliation != AFFILIATION_OWNER)
+        node_meta_set_affiliation(m, creator, AFFILIATION_OWNER);
+    return m;
+}
+
 /* ---- made and freed ---- */
 
 struct pubsub_service *pubsub_service_new(struct worker *w, const struct jid *jid, const struct pubsub_owner *owner,

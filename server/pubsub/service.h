@@ -103,6 +103,9 @@ struct pubsub_node *pubsub_next_node(const struct pubsub_service *sv, size_t *cu
 bool pubsub_need_items(struct pubsub_op *op, struct pubsub_node *node);
 /* What is known of a bare JID. `meta` NULL: without a node. */
 struct relation pubsub_relation(const struct pubsub_service *sv, const struct node_meta *meta, struct str bare);
+/* For a node that is to be made: its creator owns it, if the service is not the creator's anyway. Takes `own_config`.
+ */
+struct node_meta *pubsub_new_meta(const struct pubsub_service *sv, struct node_config own_config, struct str creator);
 /* How many items the node may have. */
 uint32_t pubsub_max_items(const struct pubsub_service *sv, const struct node_config *config);
 /* The limits in force. */
