@@ -39,6 +39,7 @@ class Device:
         self.is_counting = False
         self.unacked = deque()  # (stanza, text or None), in the order they were sent
         self.acked = 0  # of those the server counts since <enable/>
+        self.to_send_again = []  # behind what is read in the archive
         # Messages:
         self.peer = None  # the account it writes to
         self.watchers = ()  # devices that are to see what it sends
@@ -162,11 +163,11 @@ class Device:
         self._begin_session()
 
     def _begin_session(self):
-        again = [(stanza, text) for stanza, text in self.unacked if text is not None]
+        # The one before may have ended while the archive was being read.
+        self.to_send_again += [(stanza, text) for stanza, text in self.unacked if text is not None]
         self.unacked.clear()
         if self.has_carbons:
             self._send("<iq type='set' id='carbons'><enable xmlns='" + NS_CARBONS + "'/></iq>")
-        self.to_send_again = again
         if self.has_archive:
             self._read_archive()
         else:
@@ -174,9 +175,9 @@ class Device:
 
     def _go_online(self):
         self._send("<presence/>")
-        for stanza, text in self.to_send_again:
+        again, self.to_send_again = self.to_send_again, []
+        for stanza, text in again:
             self._send(stanza, text)
-        self.to_send_again = ()
         self.is_online = True
         self.was_online.set()
         self.ask()
