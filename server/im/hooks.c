@@ -113,6 +113,17 @@ void hooks_config_changed(struct worker *w)
 
 /* ---- calling ---- */
 
+bool hooks_is_on(const struct module *module, const struct config_host *host)
+{
+    const struct module *m;
+    unsigned cursor = 0;
+
+    do {
+        m = hooks_next_module(host, &cursor);
+    } while (m != NULL && m != module);
+    return m != NULL;
+}
+
 enum verdict hooks_run(enum hook_point point, const struct config_host *host, struct hook_event *e)
 {
     uint64_t modules = is_for_all[point] ? UINT64_MAX : modules_of(host);

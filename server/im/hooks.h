@@ -215,6 +215,9 @@ void hooks_config_changed(struct worker *w);
 /* [worker] Walks the modules that are on, the core's first: start with *cursor = 0; NULL ends. */
 const struct module *hooks_next_module(const struct config_host *host, unsigned *cursor);
 
+/* [worker] Is this one of them? */
+bool hooks_is_on(const struct module *module, const struct config_host *host);
+
 /* In the following, a host that is NULL is one that is no longer in the configuration: only the core is on.
  *
  * [worker] Calls the point's hooks of the modules that are on for `host`, in order, until one says STOP. */

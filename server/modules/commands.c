@@ -64,18 +64,6 @@ bool command_sender_is_admin(const struct iq *iq)
     return false;
 }
 
-static bool is_on(const struct command *command, const struct config_host *host)
-{
-    const struct module *m;
-    unsigned cursor = 0;
-
-    while ((m = hooks_next_module(host, &cursor)) != NULL) {
-        if (m == command->module)
-            return true;
-    }
-    return false;
-}
-
 static bool is_allowed(const struct command *command, const struct iq *iq)
 {
     return is_own_user(iq) && command->is_allowed(iq);
@@ -85,7 +73,7 @@ static bool is_allowed(const struct command *command, const struct iq *iq)
 static const struct command *find_command(const struct iq *iq, struct str node)
 {
     for (size_t i = 0; i < n_commands; i++) {
-        if (str_is(node, commands[i]->node) && is_on(commands[i], iq_host(iq)))
+        if (str_is(node, commands[i]->node) && hooks_is_on(commands[i]->module, iq_host(iq)))
             return commands[i];
     }
     return NULL;
@@ -461,7 +449,7 @@ static enum iq_verdict on_items(struct iq *iq)
     if (!str_is(xml_attr(iq->query, "node", NULL), NS_COMMANDS))
         return IQ_NOT_MINE;
     for (size_t i = 0; i < n_commands; i++) {
-        if (!is_on(commands[i], iq_host(iq)) || !is_allowed(commands[i], iq))
+        if (!hooks_is_on(commands[i]->module, iq_host(iq)) || !is_allowed(commands[i], iq))
             continue;
         xml_start(&w, "item", NULL);
         xml_put_attr(&w, "jid", iq->host);

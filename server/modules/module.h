@@ -11,6 +11,7 @@
 #include "server/im/hooks.h"
 
 extern const struct module module_archive;
+extern const struct module module_avatar;
 extern const struct module module_bind2;
 extern const struct module module_blocking;
 extern const struct module module_bookmarks;
@@ -36,6 +37,7 @@ extern const struct module module_sasl2;
 extern const struct module module_report;
 extern const struct module module_sm;
 extern const struct module module_time;
+extern const struct module module_vcard4;
 extern const struct module module_vcard;
 extern const struct module module_version;
 

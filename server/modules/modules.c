@@ -18,6 +18,8 @@ const struct module *const modules[] = {
     &module_mds,
     &module_private,
     &module_vcard,
+    &module_avatar,
+    &module_vcard4,
     &module_register,
     &module_contact,
     &module_external_services,
