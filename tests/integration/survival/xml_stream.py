@@ -72,6 +72,7 @@ class Stream(asyncio.Protocol):
 
     def connection_made(self, transport):
         self.transport = transport
+        self._new_parser()
 
     def data_received(self, data):
         if self.is_deaf:
@@ -97,6 +98,12 @@ class Stream(asyncio.Protocol):
 
     def begin(self):
         """A stream header, and a new parser for the answer."""
+        self._new_parser()
+        self.send(
+            f"<stream:stream xmlns='jabber:client' xmlns:stream='{NS_STREAM}' version='1.0' to='{self.domain}'>"
+        )
+
+    def _new_parser(self):
         self.parser = expat.ParserCreate(namespace_separator=" ")
         self.parser.buffer_text = True
         if hasattr(self.parser, "SetReparseDeferralEnabled"):
@@ -105,9 +112,6 @@ class Stream(asyncio.Protocol):
         self.parser.EndElementHandler = self._finish
         self.parser.CharacterDataHandler = self._text
         self.stack = []
-        self.send(
-            f"<stream:stream xmlns='jabber:client' xmlns:stream='{NS_STREAM}' version='1.0' to='{self.domain}'>"
-        )
 
     def send(self, text):
         if not self.is_deaf and not self.transport.is_closing():
