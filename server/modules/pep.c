@@ -1,4 +1,4 @@
-/* server/modules/pep.c - XEP-0163 Personal Eventing Protocol 1.2.2, on XEP-0060 Publish-Subscribe 1.33.0
+/* server/modules/pep.c - XEP-0163 Personal Eventing Protocol 1.2.2, on XEP-0060 Publish-Subscribe 1.30.0
  *
  * Every account is a service (pubsub/account_service.h). Here it is joined to the rest: requests to bare JIDs, service
  * discovery, events that come for an account, and the last items that a client is sent when it comes online.

@@ -68,8 +68,9 @@ static void prepare(const struct pubsub_service *sv, struct storage_txn *t, bool
 }
 
 /* Is there a module that keeps the account's doings from this contact? */
-static bool is_kept_from(struct account *a, const struct jid *to)
+static bool is_kept_from(const struct pubsub_service *sv, const struct jid *to)
 {
+    struct account *a = account_of(sv);
     struct hook_event e = {.worker = a->worker, .account = a, .to = to};
 
     return a->is_guarded && hooks_run(HOOK_PRESENCE_TO_CONTACT, host_of(a), &e) == STOP;
@@ -101,7 +102,7 @@ static void broadcast(struct pubsub_service *sv, const struct pubsub_node *node,
             continue;
         who = pubsub_relation(sv, m, to.full);
         if (access_decide(ACTION_RETRIEVE, m->config.access_model, m->config.publish_model, &who) == NULL &&
-            !is_kept_from(a, &to))
+            !is_kept_from(sv, &to))
             router_route_to(a->worker, event, &to);
     }
 }
@@ -129,6 +130,7 @@ static const struct pubsub_owner owner = {
     .may_create = may_create,
     .profile = node_profile,
     .prepare = prepare,
+    .is_kept_from = is_kept_from,
     .broadcast = broadcast,
     .changed = changed,
     .pin = pin,
@@ -295,7 +297,7 @@ void account_service_send_last(struct account *a, const struct jid *to, struct i
     struct pubsub_service *sv = account_service_peek(a);
     struct last_items *l;
 
-    if (sv == NULL || (sv->state == NODES_READ && sv->nodes.len == 0 && sv->first == NULL) || is_kept_from(a, to))
+    if (sv == NULL || (sv->state == NODES_READ && sv->nodes.len == 0 && sv->first == NULL) || is_kept_from(sv, to))
         return;
     l = mem_alloc(sizeof(*l) + to->full.len);
     *l = (struct last_items){

@@ -55,7 +55,7 @@ static bool may_still_read(const struct pubsub_node *node, const struct node_sub
     struct jid jid = jid_view(str_of(s->jid));
     struct relation r = pubsub_relation(node->service, node->meta, jid_bare(&jid));
 
-    return s->state == SUBSCRIPTION_SUBSCRIBED &&
+    return s->state == SUBSCRIPTION_SUBSCRIBED && !node->service->owner->is_kept_from(node->service, &jid) &&
            access_decide(ACTION_RETRIEVE, config->access_model, config->publish_model, &r) == NULL;
 }
 

@@ -45,6 +45,8 @@ struct pubsub_owner {
     struct node_config (*profile)(struct str node);
     /* Adds to a transaction on what condition it may happen. `is_first`: it makes the service's first node. */
     void (*prepare)(const struct pubsub_service *sv, struct storage_txn *t, bool is_first);
+    /* Does the owner not want this entity to hear of it (XEP-0191)? */
+    bool (*is_kept_from)(const struct pubsub_service *sv, const struct jid *to);
     /* Sends an event to those who are subscribed without having asked: resources, contacts; never to one of the node's
      * own list of subscribers. The event has no `to` yet. */
     void (*broadcast)(struct pubsub_service *sv, const struct pubsub_node *node, struct stanza *event);

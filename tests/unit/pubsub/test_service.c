@@ -59,6 +59,11 @@ static void prepare(const struct pubsub_service *sv, struct storage_txn *t, bool
 {
     (void)sv, (void)t, (void)is_first;
 }
+static bool is_kept_from(const struct pubsub_service *sv, const struct jid *to)
+{
+    (void)sv;
+    return str_is(jid_domain(to), "blocked.example");
+}
 static void broadcast(struct pubsub_service *sv, const struct pubsub_node *node, struct stanza *event)
 {
     (void)sv, (void)node;
@@ -82,7 +87,8 @@ static void unpin(struct pubsub_service *sv)
     owner.pins--;
 }
 
-static const struct pubsub_owner domain = {relate, may_create, profile, prepare, broadcast, changed, pin, unpin};
+static const struct pubsub_owner domain = {relate,    may_create, profile, prepare, is_kept_from,
+                                           broadcast, changed,    pin,     unpin};
 
 static enum iq_verdict on_request(struct iq *iq)
 {
@@ -214,6 +220,12 @@ static void subscribers_elsewhere_are_sent_events(void **state)
         "type='result'");
     expect_routed("subscription='none'");
     ask_and_expect(SET(ITEM("c")), 1, "<item id='c'/>");
+    assert_int_equal(fake.routed.len, 0);
+    ask_and_expect(OSET("<subscriptions node='n'><subscription jid='tybalt@blocked.example' "
+                        "subscription='subscribed'/></subscriptions>"),
+                   1, "type='result'");
+    buf_clear(&fake.routed);
+    ask_and_expect(SET(ITEM("d")), 1, "<item id='d'/>");
     assert_int_equal(fake.routed.len, 0);
 }
 
