@@ -70,7 +70,8 @@ static void check_listener(struct config_reader *r, const struct config *cfg, si
         refuse(r, "listener.proxy_tls", &l->proxy_tls,
                "TLS cannot end at the balancer and begin here: tls must be \"none\" or \"starttls\"");
     if (l->serves == CONFIG_SERVES_COMPONENTS && l->tls != CONFIG_TLS_NONE)
-        refuse(r, "listener.tls", &l->tls, "components have no TLS: must be \"none\" where serves is \"components\"");
+        config_mistakes_add(&r->mistakes, place_of(r, "listener.tls", &l->tls, "listener", l), "listener.tls",
+                            "components have no TLS: must be \"none\" where serves is \"components\"");
     if (l->serves == CONFIG_SERVES_CLIENTS && l->tls == CONFIG_TLS_NONE && cfg->tls.required && !l->proxy_tls)
         refuse(r, "listener.tls", &l->tls, "nobody could log in: tls.required is true");
 }

@@ -341,6 +341,30 @@ static void an_external_service_says_what_and_where_it_is_and_has_a_password_or_
                     "x:4:1: external_service.hosts: there is no [[host]] of the name \"b.example\"\n");
 }
 
+#define COMPONENT_LISTENER "[[listener]]\nport = 1\nserves = 'components'\ntls = 'none'\n"
+
+static void a_component_has_a_domain_of_its_own_a_secret_and_a_listener(void **state)
+{
+    struct config *cfg = accepted(COMPONENT_LISTENER "[[component]]\ndomain = 'Rooms.Example'\nsecret = 's'\n");
+
+    (void)state;
+    assert_int_equal(cfg->n_components, 1);
+    assert_ptr_equal(config_component(cfg, STR("rooms.example")), &cfg->components[0]);
+    assert_null(config_component(cfg, STR("example")));
+    config_unref(&cfg);
+    assert_mistakes(COMPONENT_LISTENER "[[component]]\n", "x:5:1: component.domain: is missing\n");
+    assert_mistakes(COMPONENT_LISTENER "[[component]]\ndomain = 'a'\n", "x:5:1: component.secret: is missing\n");
+    assert_mistakes(COMPONENT_LISTENER "[[host]]\nname = 'a'\n[[component]]\ndomain = 'a'\nsecret = 's'\n",
+                    "x:8:1: component.domain: is the name of a [[host]]\n");
+    assert_mistakes(COMPONENT_LISTENER "[[component]]\ndomain = 'a'\nsecret = 's'\n"
+                                       "[[component]]\ndomain = 'a'\nsecret = 's'\n",
+                    "x:9:1: component.domain: is given twice\n");
+    assert_mistakes("[[component]]\ndomain = 'a'\nsecret = 's'\n",
+                    "x:2:1: component.domain: nobody could connect: no [[listener]] has serves = \"components\"\n");
+    assert_mistakes("[[listener]]\nserves = 'components'\n",
+                    "x:1:1: listener.tls: components have no TLS: must be \"none\" where serves is \"components\"\n");
+}
+
 static void administrators_are_accounts_in_their_prepared_form(void **state)
 {
     struct config *cfg = accepted("[[host]]\nname = 'a'\nadmins = ['juliet@a', 'nurse@b.example']\n");
@@ -434,6 +458,10 @@ static void begin_document(const struct config_table *table, const struct config
     else if (strcmp(table->path, "external_service") == 0)
         snprintf(ret, size, "[[external_service]]\n%s%s", strcmp(row->field, "type") == 0 ? "" : "type = 'stun'\n",
                  strcmp(row->field, "host") == 0 ? "" : "host = 'a'\n");
+    else if (strcmp(table->path, "component") == 0)
+        snprintf(ret, size, COMPONENT_LISTENER "[[component]]\n%s%s",
+                 row->type == CONFIG_TYPE_DOMAIN ? "" : "domain = 'a'\n",
+                 strcmp(row->field, "secret") == 0 ? "" : "secret = 's'\n");
     else if (is_host)
         snprintf(ret, size, "[[host]]\n%s", row->type == CONFIG_TYPE_DOMAIN ? "" : "name = 'a'\n");
     else
@@ -495,7 +523,7 @@ static void check_typo(const char *key, const struct config_row *row, const char
 
     /* Without what must be given there would be a second mistake. */
     if (row->type == CONFIG_TYPE_DOMAIN || strcmp(key, "external_service.type") == 0 ||
-        strcmp(key, "external_service.host") == 0)
+        strcmp(key, "external_service.host") == 0 || strcmp(key, "component.secret") == 0)
         return;
     snprintf(text, sizeof(text), "%sx = 1\n", document);
     snprintf(wrong, sizeof(wrong), "%sx", key);
@@ -674,6 +702,7 @@ int main(void)
         cmocka_unit_test(a_network_is_refused_with_what_is_wrong_in_it),
         cmocka_unit_test(keys_that_do_not_fit_to_each_other_are_refused),
         cmocka_unit_test(an_external_service_says_what_and_where_it_is_and_has_a_password_or_a_secret),
+        cmocka_unit_test(a_component_has_a_domain_of_its_own_a_secret_and_a_listener),
         cmocka_unit_test(administrators_are_accounts_in_their_prepared_form),
         cmocka_unit_test(a_socket_whose_path_is_too_long_is_refused),
         cmocka_unit_test(listeners_on_any_free_port_may_be_many),
