@@ -4,7 +4,8 @@
  * The picture is what the nodes have. A vCard is given it when somebody asks who may read the nodes (modules/vcard.c);
  * one that is set with a picture publishes that. The hash of the picture is remembered with the account, since it goes
  * into every available presence: contacts and rooms learn from it that there is a new picture, and clients need not
- * fetch their own to know it.
+ * fetch their own to know it. When it changes, presence that was broadcast is broadcast anew; what was directed is the
+ * clients' to send again (section 5.1).
  *
  *   (account, "account", "avatar")  "hash type", or "-": there is none any more */
 #include "server/modules/avatar.h"
@@ -15,6 +16,7 @@
 #include "common/xmpp/xml_reader.h"
 #include "common/xmpp/xml_writer.h"
 #include "server/base/log.h"
+#include "server/im/presence.h"
 #include "server/im/slots.h"
 #include "server/modules/module.h"
 #include "server/storage/storage.h"
@@ -30,6 +32,48 @@ static void on_start(struct server *server)
 {
     (void)server;
     slot = account_slot_new();
+}
+
+/* ---- presence (section 4) ---- */
+
+/* What the presence says of pictures, and the time stamp that it got when it was told to somebody late. */
+static bool is_out_of_date(const struct xml_element *child, const void *stamper)
+{
+    const struct str *host = stamper; /* empty: it is just coming from the client, and has none */
+
+    return avatar_is_update(child, NULL) ||
+           (host->len > 0 && xml_is(child, "delay", NS_DELAY) && str_eq(xml_attr(child, "from", NULL), *host));
+}
+
+/* The presence with the hash; the caller's reference. NULL: it says what it should. */
+static struct stanza *with_hash(struct stanza *st, struct str hash, struct str host)
+{
+    struct stanza *bare, *with;
+    struct buf update = {0};
+
+    if (!avatar_must_update(st, hash))
+        return NULL;
+    bare = st->root->child == NULL ? stanza_ref(st) : stanza_without(st, is_out_of_date, &host);
+    if (bare == NULL)
+        return NULL;
+    avatar_write_update(&update, hash);
+    with = stanza_with(bare, buf_str(&update));
+    buf_deinit(&update);
+    stanza_unref(&bare);
+    return with;
+}
+
+static void tell_again(struct account *a, struct str hash)
+{
+    for (struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
+        struct stanza *st = session_is_available(s) ? stanza_from_bytes(str_of(s->presence)) : NULL;
+        struct stanza *with = st == NULL ? NULL : with_hash(st, hash, s->host);
+
+        if (with != NULL)
+            presence_from_client(s, with);
+        stanza_unref(&with);
+        stanza_unref(&st);
+    }
 }
 
 /* ---- what is remembered ---- */
@@ -84,8 +128,12 @@ static void set_known(struct account *a, struct str hash, struct str type)
 {
     if (!account_is_lasting(a))
         return;
+    bool is_news = avatar_peek(a) == NULL || !str_eq(avatar_peek_hash(avatar_peek(a)), hash);
+
     remember(a, hash, type);
     store(a, hash, type);
+    if (is_news)
+        tell_again(a, hash);
 }
 
 static enum verdict on_loaded(struct hook_event *e)
@@ -317,26 +365,13 @@ void avatar_get(struct account *a, struct str reader_bare, avatar_on_picture don
     pubsub_get_items(a, DATA, avatar_peek_hash(avatar_peek(a)), on_picture, r);
 }
 
-/* ---- presence (section 4) ---- */
-
 static enum verdict on_presence(struct hook_event *e)
 {
     const struct avatar *p = avatar_peek(e->session->account);
-    struct str hash = avatar_peek_hash(p);
-    struct stanza *bare, *with;
-    struct buf update = {0};
+    struct stanza *with = p == NULL ? NULL : with_hash(e->stanza, avatar_peek_hash(p), STR(""));
 
-    if (p == NULL || !avatar_must_update(e->stanza, hash))
-        return CONTINUE;
-    bare = xml_child(e->stanza->root, "x", NS_VCARD_UPDATE) == NULL ? stanza_ref(e->stanza)
-                                                                    : stanza_without(e->stanza, avatar_is_update, NULL);
-    if (bare == NULL)
-        return CONTINUE;
-    avatar_write_update(&update, hash);
-    with = stanza_with(bare, buf_str(&update));
-    buf_deinit(&update);
-    stanza_unref(&bare);
-    hook_replace_stanza(e, with);
+    if (with != NULL)
+        hook_replace_stanza(e, with);
     return CONTINUE;
 }
 

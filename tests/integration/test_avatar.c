@@ -50,6 +50,7 @@ static void publish(struct client *c, const struct picture *p)
 {
     expect_answer(publish_data(c, p), "iq[@type='result']");
     expect_answer(publish_metadata(c, p), "iq[@type='result']");
+    client_barrier(c);
 }
 
 static const struct node *get_vcard(struct client *c, const char *of)
@@ -194,6 +195,30 @@ static void every_presence_says_the_hash(void **state)
     free(p.base64);
 }
 
+static void contacts_are_told_of_a_new_picture_at_once(void **state)
+{
+    struct harness *h = *state;
+    struct client *juliet = harness_login(h), *romeo = harness_login(h);
+    struct picture p = a_picture(h);
+
+    client_befriend(juliet, romeo);
+    client_send(juliet, "<presence><show>away</show><priority>3</priority></presence>");
+    client_expect_any(romeo, "presence[@from='%s']/show", juliet->jid);
+    publish(juliet, &p);
+    expect_hash(
+        client_expect_any(romeo, "presence[@from='%s'][show[.='away']][not(delay)]/priority[.='3']", juliet->jid),
+        p.hash);
+    expect_answer(pep_publish(juliet, METADATA, NULL, "<metadata xmlns='" METADATA "'/>"), "iq[@type='result']");
+    expect_hash(client_expect_any(romeo, "presence[@from='%s']/show", juliet->jid), "");
+    (void)presence_of(juliet, "<x xmlns='" UPDATE "'><photo/></x>"); /* that no picture be shown */
+    client_sync(juliet, romeo);
+    client_drain(romeo);
+    publish(juliet, &p);
+    client_sync(juliet, romeo);
+    client_expect_none(romeo, "presence");
+    free(p.base64);
+}
+
 static void who_comes_online_later_is_told_the_hash(void **state)
 {
     struct harness *h = *state;
@@ -300,6 +325,7 @@ int main(void)
         HARNESS_TEST(a_published_picture_is_in_the_vcard_for_those_who_may_read_it),
         HARNESS_TEST(the_picture_of_a_vcard_is_published_and_subscribers_hear_of_it),
         HARNESS_TEST(every_presence_says_the_hash),
+        HARNESS_TEST(contacts_are_told_of_a_new_picture_at_once),
         HARNESS_TEST(who_comes_online_later_is_told_the_hash),
         HARNESS_TEST(metadata_without_its_picture_promises_nothing),
         HARNESS_TEST(a_picture_elsewhere_is_passed_over_and_one_may_be_withdrawn),

@@ -59,6 +59,7 @@ static void base64_may_have_white_space(void **state)
     assert_false(avatar_decode(STR("aGVsbG8"), &b));
     assert_false(avatar_decode(STR("a&b="), &b));
     assert_int_equal(b.len, 0);
+    buf_deinit(&b);
 }
 
 #define METADATA(infos) "<metadata xmlns='urn:xmpp:avatar:metadata'>" infos "</metadata>"
