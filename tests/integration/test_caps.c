@@ -211,6 +211,99 @@ static void a_client_that_can_more_is_sent_what_it_has_not_got(void **state)
     free(fresh);
 }
 
+/* ---- clients that lose their connection (XEP-0198) ---- */
+
+#define NS_SM "urn:xmpp:sm:3"
+
+/* Logs in, can be resumed, and is online with these features, the server's question answered. Returns the session's id;
+ * the caller frees. */
+static char *begin_with(struct raw *r, const struct account *a, const char *const *features)
+{
+    char *input, *info = info_of(features, false, &input), *ver = ver_of(features), *id;
+    const struct node *q;
+
+    raw_send(r, "<enable xmlns='" NS_SM "' resume='true'/>");
+    id = strdup(node_attr(raw_expect(r, "enabled[@id]"), "id"));
+    raw_send(r, "<presence>" CAPS "</presence>", ver);
+    q = raw_skip_to(r, "iq[@type='get'][@id]/query[@xmlns='" NS_INFO "']");
+    raw_send(r, "<iq type='result' to='%s' id='%s'><query xmlns='" NS_INFO "'>%s</query></iq>", a->jid,
+             node_attr(q, "id"), info);
+    raw_send(r, "<iq type='get' id='done' to='" DOMAIN "'><ping xmlns='urn:xmpp:ping'/></iq>");
+    raw_skip_to(r, "iq[@id='done']");
+    free(input);
+    free(info);
+    free(ver);
+    return id;
+}
+
+static struct raw *resume(struct harness *h, const struct account *a, const char *id)
+{
+    struct raw *r = raw_secure(h, NULL);
+
+    raw_plain(r, a);
+    /* It says that it has all; what it is sent again is looked for below. */
+    raw_send(r, "<resume xmlns='" NS_SM "' previd='%s' h='0'/>", id);
+    raw_expect(r, "resumed[@previd='%s']", id);
+    return r;
+}
+
+static void lose(struct harness *h, struct raw **r, const char *jid)
+{
+    size_t mark = harness_log_mark(h);
+
+    raw_free(r);
+    free(harness_log_wait(h, mark, "session.hibernating", jid));
+}
+
+static void events_wait_for_a_client_that_lost_its_connection(void **state)
+{
+    struct harness *h = *state;
+    const struct account *a = harness_account(h);
+    struct client *other = client_login(h, a, "other", 0);
+    struct raw *r = raw_login(h, a, "device");
+    const char *features[] = {"urn:a+notify", something_new(h), NULL};
+    char *id = begin_with(r, a, features), *jid = strdup(r->jid);
+
+    lose(h, &r, jid);
+    publish(other, "urn:a");
+    r = resume(h, a, id);
+    raw_skip_to(r, "message[@to='%s'][delay]/event/items[@node='urn:a']", jid);
+    raw_free(&r);
+    free(id);
+    free(jid);
+}
+
+static void what_a_client_wants_is_found_out_again_after_a_restart(void **state)
+{
+    struct harness *h = *state;
+    const struct account *a = harness_account(h);
+    struct client *other = client_login(h, a, "other", 0);
+    struct raw *r = raw_login(h, a, "device");
+    const char *features[] = {"urn:a+notify", something_new(h), NULL};
+    char *input, *info = info_of(features, false, &input), *id, *jid;
+    const struct node *q;
+
+    publish(other, "urn:a");
+    id = begin_with(r, a, features);
+    jid = strdup(r->jid);
+    lose(h, &r, jid);
+    client_forget_all(h);
+    harness_stop(h);
+    harness_start(h);
+    r = resume(h, a, id);
+    q = raw_skip_to(r, "iq[@type='get'][not(@id='done')]/query[@xmlns='" NS_INFO "']");
+    while (q != NULL && node_attr(q, "id") == NULL)
+        q = raw_skip_to(r, "iq[@type='get']/query[@xmlns='" NS_INFO "']");
+    raw_send(r, "<iq type='result' to='%s' id='%s'><query xmlns='" NS_INFO "'>%s</query></iq>", a->jid,
+             node_attr(q, "id"), info);
+    raw_skip_to(r, "message[@to='%s'][delay]/event/items[@node='urn:a']", jid);
+    raw_free(&r);
+    free(input);
+    free(info);
+    free(id);
+    free(jid);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +315,8 @@ int main(void)
         HARNESS_TEST(the_new_hashes_are_understood_and_preferred),
         HARNESS_TEST(capabilities_of_the_old_form_and_unknown_hashes_count_for_one_client),
         HARNESS_TEST(a_client_that_can_more_is_sent_what_it_has_not_got),
+        HARNESS_TEST(events_wait_for_a_client_that_lost_its_connection),
+        HARNESS_TEST(what_a_client_wants_is_found_out_again_after_a_restart),
     };
 
     return harness_run_tests("caps", tests, &(struct harness_options){0});
