@@ -18,6 +18,7 @@ enum {
     KNOWN_MAX = 2000, /* hashes that a worker remembers */
     KEY_BYTES_MAX = 1024,
     ANSWER_MS = 30000,
+    PENDING_MAX = 4, /* answers that one session may wait for: a client may say something else in each presence */
 };
 
 /* ---- what a worker knows ---- */
@@ -45,7 +46,13 @@ struct known_of_worker {
 };
 
 static struct known_of_worker *workers; /* [start] one for each, [worker] touched by that one only */
-static unsigned slot;                   /* [start] of sessions: the key of its client's hash */
+static unsigned slot;                   /* [start] of sessions */
+
+/* What a session's client said last. */
+struct said {
+    char *key;        /* of the hash; owned; NULL: nothing */
+    unsigned pending; /* answers that it waits for, of what it said before as well */
+};
 
 static struct known_of_worker *mine(const struct worker *w)
 {
@@ -106,11 +113,20 @@ static void set_interests(struct session *s, struct interests *own_interests)
     k->changed = wait_for(k->changed, s);
 }
 
+static struct said *said_by(struct session *s)
+{
+    void **said = session_slot(s, slot);
+
+    if (*said == NULL)
+        *said = mem_zalloc(sizeof(struct said));
+    return *said;
+}
+
 static bool is_key(const struct session *s, struct str key)
 {
-    const char *has = session_slot_peek(s, slot);
+    const struct said *said = session_slot_peek(s, slot);
 
-    return has != NULL && str_is(key, has);
+    return said != NULL && said->key != NULL && str_is(key, said->key);
 }
 
 static bool has_key(const struct session *s, const struct known *e)
@@ -120,8 +136,17 @@ static bool has_key(const struct session *s, const struct known *e)
 
 static void set_key(struct session *s, const struct buf *key)
 {
-    free(session_slot_peek(s, slot));
-    *session_slot(s, slot) = mem_strndup(key->p, key->len);
+    struct said *said = said_by(s);
+
+    free(said->key);
+    said->key = key == NULL ? NULL : mem_strndup(key->p, key->len);
+}
+
+/* One answer less that it waits for, if it is still there. */
+static void no_longer_waits(struct session *s)
+{
+    if (session_is_alive(s))
+        said_by(s)->pending--;
 }
 
 /* ---- asking ---- */
@@ -175,6 +200,7 @@ static void ask_next(struct known_of_worker *k, struct known *e)
         bool is_asked;
 
         e->first = w->next;
+        no_longer_waits(w->session);
         is_asked = ask_anew(w->session, e);
         session_unref(&w->session);
         free(w);
@@ -189,6 +215,7 @@ static void tell_all(struct known_of_worker *k, struct known *e, const struct xm
     remember(k, e, interests_new(query));
     for (struct waiting *w; (w = e->first) != NULL;) {
         e->first = w->next;
+        no_longer_waits(w->session);
         if (session_is_alive(w->session) && has_key(w->session, e))
             set_interests(w->session, interests_ref(e->interests));
         session_unref(&w->session);
@@ -204,6 +231,7 @@ static void on_answer(void *ctx, struct account *a, const struct stanza *answer)
     struct known *e = q->known;
 
     (void)a;
+    no_longer_waits(q->session);
     if (query != NULL && session_is_alive(q->session) && is_key(q->session, str_of(q->key)))
         set_interests(q->session, interests_new(query));
     if (e != NULL && query != NULL && caps_verify(&q->caps, query))
@@ -220,7 +248,7 @@ static struct question *question_new(struct session *s, struct known *e, const s
 
     q->worker = s->worker;
     q->session = session_ref(s);
-    q->key = str_dup(str_of(session_slot_peek(s, slot)));
+    q->key = str_dup(str_of(said_by(s)->key));
     q->known = e;
     q->caps = *caps;
     struct str *parts[] = {&q->caps.algo, &q->caps.hash, &q->caps.node};
@@ -257,7 +285,9 @@ static bool ask(struct session *s, struct known *e, const struct caps *caps)
     write_question(&payload, caps);
     is_asked = iq_ask(s->account, &s->jid, IQ_GET, buf_str(&payload), ANSWER_MS, on_answer, q) == LN_OK;
     buf_deinit(&payload);
-    if (!is_asked)
+    if (is_asked)
+        said_by(s)->pending++;
+    else
         question_free(q);
     return is_asked;
 }
@@ -286,6 +316,7 @@ static void find_out(struct session *s, const struct buf *key, const struct caps
         ask_for_all(k, s, key, caps);
     } else if (e->interests == NULL) {
         e->first = wait_for(e->first, s);
+        said_by(s)->pending++;
     } else {
         list_remove(k, e);
         list_add(k, e);
@@ -306,7 +337,9 @@ static void look_at(struct session *s, const struct xml_element *presence)
     caps_append_node(&key, &(struct caps){.is_new = caps.is_new, .algo = caps.algo, .hash = caps.hash});
     if (!caps_can_verify(&caps))
         buf_append_str(&key, caps.node);
-    if (!is_key(s, buf_str(&key))) {
+    if (said_by(s)->pending >= PENDING_MAX) {
+        set_key(s, NULL); /* not now; the next presence that says so is looked at again */
+    } else if (!is_key(s, buf_str(&key))) {
         set_key(s, &key);
         find_out(s, &key, &caps);
     }
@@ -327,7 +360,7 @@ static enum verdict on_resumed(struct hook_event *e)
     const struct xml_element *presence;
     struct arena *arena;
 
-    if (s->presence == NULL || session_slot_peek(s, slot) != NULL ||
+    if (s->presence == NULL || interests_peek(s) != NULL ||
         xml_parse(str_of(s->presence), STR(NS_CLIENT), &arena, &presence) != LN_OK)
         return CONTINUE;
     look_at(s, presence);
@@ -337,10 +370,14 @@ static enum verdict on_resumed(struct hook_event *e)
 
 static enum verdict on_closing(struct hook_event *e)
 {
+    struct said *said = session_slot_peek(e->session, slot);
+
     interests_set(e->session, NULL);
-    free(session_slot_peek(e->session, slot));
-    if (session_slot_peek(e->session, slot) != NULL)
-        *session_slot(e->session, slot) = NULL;
+    if (said == NULL)
+        return CONTINUE;
+    *session_slot(e->session, slot) = NULL;
+    free(said->key);
+    free(said);
     return CONTINUE;
 }
 

@@ -2,6 +2,8 @@
 #include "common/datetime.h"
 #include "common/xmpp/data_form.h"
 #include "common/xmpp/ns.h"
+#include "common/xmpp/rsm.h"
+#include "server/base/config.h"
 #include "server/pubsub/request.h"
 
 #define NS_METADATA "http://jabber.org/protocol/pubsub#meta-data"
@@ -93,14 +95,24 @@ static unsigned write_nodes(struct xml_writer *w, const struct pubsub_request *r
     return n;
 }
 
+/* As many as one answer has room for; if that is not all, it says so (XEP-0059). */
 static void write_items(struct xml_writer *w, const struct pubsub_request *r)
 {
-    for (size_t i = 0; i < r->node->items.n; i++) {
+    const struct item_ring *ring = &r->node->items;
+    size_t room = pubsub_limits(r->service)->out_queue_bytes / 4, n = 0;
+
+    for (; n < ring->n && w->out->len < room; n++) {
         xml_start(w, "item", NULL);
         xml_put_attr(w, "jid", r->service->jid.full);
-        xml_put_attr(w, "name", item_id(r->node->items.items[i]));
+        xml_put_attr(w, "name", item_id(ring->items[n]));
         xml_end(w);
     }
+    if (n < ring->n)
+        rsm_write(w, &(struct rsm_page){.first = item_id(ring->items[0]),
+                                        .last = item_id(ring->items[n - 1]),
+                                        .has_count = true,
+                                        .count = ring->n,
+                                        .has_index = true});
 }
 
 static void list_nodes(struct pubsub_request *r)

@@ -211,6 +211,38 @@ static void a_client_that_can_more_is_sent_what_it_has_not_got(void **state)
     free(fresh);
 }
 
+/* It is not asked without end, and what it says later is looked at again. */
+static void a_client_that_says_something_else_each_time_is_asked_a_few_times(void **state)
+{
+    struct harness *h = *state;
+    struct client *c = harness_login(h);
+    const char *features[] = {"urn:a+notify", something_new(h), NULL};
+    char *ver = ver_of(features);
+    const struct node *q[4];
+
+    for (unsigned i = 0; i < 10; i++)
+        client_send(c,
+                    "<presence><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='urn:test:%s' "
+                    "ver='no%u='/></presence>",
+                    features[1], i);
+    client_barrier(c);
+    assert_int_equal(client_count(c, "iq[@type='get']/query[@xmlns='" NS_INFO "']"), 4);
+    for (unsigned i = 0; i < 4; i++)
+        q[i] = client_expect_any(c, "iq[@type='get']/query[@xmlns='" NS_INFO "']");
+    client_send(c, "<presence>" CAPS "</presence>", ver);
+    client_barrier(c);
+    assert_int_equal(client_count(c, "iq[@type='get']"), 0);
+    for (unsigned i = 0; i < 4; i++)
+        client_send(c,
+                    "<iq type='error' to='%s' id='%s'><error type='cancel'><item-not-found "
+                    "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>",
+                    c->bare, node_attr(q[i], "id"));
+    go_online_with(c, features);
+    publish(c, "urn:a");
+    client_expect_any(c, "message/event/items[@node='urn:a']");
+    free(ver);
+}
+
 /* ---- clients that lose their connection (XEP-0198) ---- */
 
 #define NS_SM "urn:xmpp:sm:3"
@@ -315,6 +347,7 @@ int main(void)
         HARNESS_TEST(the_new_hashes_are_understood_and_preferred),
         HARNESS_TEST(capabilities_of_the_old_form_and_unknown_hashes_count_for_one_client),
         HARNESS_TEST(a_client_that_can_more_is_sent_what_it_has_not_got),
+        HARNESS_TEST(a_client_that_says_something_else_each_time_is_asked_a_few_times),
         HARNESS_TEST(events_wait_for_a_client_that_lost_its_connection),
         HARNESS_TEST(what_a_client_wants_is_found_out_again_after_a_restart),
     };
