@@ -84,8 +84,8 @@ bool stanza_id_is_by(const struct xml_element *child, struct str by)
     struct jid jid;
 
     /* Another spelling of the address means the same to who reads it. */
-    return xml_is(child, "stanza-id", NS_SID) && jid_parse(xml_attr(child, "by", NULL), &mem, &jid) == LN_OK &&
-           str_eq(jid_full(&jid), by);
+    return str_eq(child->ns, STR(NS_SID)) && str_eq(child->name, STR("stanza-id")) &&
+           jid_parse(xml_attr(child, "by", NULL), &mem, &jid) == LN_OK && str_eq(jid_full(&jid), by);
 }
 
 /* What was added is the server's own writing: stanza_id_write(), and perhaps more. */

@@ -2,9 +2,9 @@
  *
  * Every message that an account sends or is sent and that is worth keeping is written to its archive, once, under an id
  * that is given before anybody is shown the message: rising in the order of delivery, and the same wherever the message
- * turns up. What one turn of the loop has is one transaction of its worker; until it is committed each entry holds a
- * reference to its message, so the sender is not told earlier that it is safe. If the commit fails the live delivery
- * stands. */
+ * turns up. A worker gathers what its turns of the loop have while its last transaction is being committed, so that
+ * under load neither it nor the storage is woken for single messages. Until its entry is committed a message is held by
+ * a reference, so the sender is not told earlier that it is safe. If the commit fails the live delivery stands. */
 #include "server/modules/archive.h"
 #include "common/mem.h"
 #include "common/xmpp/ns.h"
@@ -18,7 +18,7 @@
 #include "server/storage/storage.h"
 
 enum {
-    COMMIT_BYTES = 1024 * 1024, /* a turn that has more commits more than once */
+    COMMIT_BYTES = 1024 * 1024, /* what is gathered at most */
 };
 
 struct entry {
@@ -37,7 +37,8 @@ struct commit {
 
 /* Each worker's own, by its index. */
 static struct turn {
-    struct commit *open; /* what this turn of the loop has archived so far; NULL: nothing */
+    struct commit *open; /* what was archived and not handed to storage yet; NULL: nothing */
+    unsigned in_flight;  /* commits that are not answered */
     struct buf scratch;
     char apart[64]; /* workers do not meet in one line of a cache */
 } * turns;
@@ -64,6 +65,7 @@ static void on_committed(void *ctx, enum ln_err err)
 {
     struct commit *c = ctx;
 
+    turns[c->w->index].in_flight--; /* the turn ends with the next commit, if more was gathered */
     if (err != LN_OK)
         log_warn(LOG_MODULE, 0, "archive.failed", F_U64("messages", c->n), F_ERR("err", err));
     for (size_t i = 0; i < c->n; i++) {
@@ -78,13 +80,28 @@ static void on_committed(void *ctx, enum ln_err err)
     free(c);
 }
 
-void archive_commit(struct worker *w)
-{
-    struct commit *c = turns[w->index].open;
+typedef void (*submit)(struct storage *s, struct storage_txn *own_txn, struct executor *reply_to,
+                       storage_on_committed done, void *ctx);
 
-    turns[w->index].open = NULL;
-    if (c != NULL)
-        storage_commit(w->server->storage, c->txn, &w->executor, on_committed, c);
+static void commit(struct worker *w, submit how)
+{
+    struct turn *turn = &turns[w->index];
+    struct commit *c = turn->open;
+
+    turn->open = NULL;
+    turn->in_flight++;
+    how(w->server->storage, c->txn, &w->executor, on_committed, c);
+}
+
+/* Those that are on their way may be overtaken by a read; what is submitted behind them may not. */
+void archive_settle(struct worker *w)
+{
+    struct turn *turn = &turns[w->index];
+
+    if (turn->open != NULL)
+        commit(w, storage_commit);
+    else if (turn->in_flight > 0)
+        storage_commit(w->server->storage, storage_txn_new(), &w->executor, NULL, NULL);
 }
 
 static struct commit *open_commit(struct worker *w)
@@ -92,7 +109,7 @@ static struct commit *open_commit(struct worker *w)
     struct turn *turn = &turns[w->index];
 
     if (turn->open != NULL && turn->open->bytes >= COMMIT_BYTES)
-        archive_commit(w);
+        commit(w, storage_commit_lazily);
     if (turn->open == NULL) {
         turn->open = mem_zalloc(sizeof(*turn->open));
         turn->open->w = w;
@@ -270,7 +287,10 @@ static enum verdict on_bind2(struct hook_event *e)
 
 static enum verdict on_turn_end(struct hook_event *e)
 {
-    archive_commit(e->worker);
+    const struct turn *turn = &turns[e->worker->index];
+
+    if (turn->open != NULL && turn->in_flight == 0)
+        commit(e->worker, storage_commit_lazily);
     archive_retention_turn(e->worker);
     return CONTINUE;
 }
@@ -302,7 +322,7 @@ static enum verdict on_account_deleted(struct hook_event *e)
     if (mine != NULL)
         archive_prefs_free(&mine->prefs);
     e->account->archive_first = e->account->archive_last = 0;
-    archive_commit(e->worker);
+    archive_settle(e->worker);
     storage_txn_trim(t, e->account->jid.full, ARCHIVE_COLLECTION, INT64_MAX, UINT32_MAX);
     storage_commit(e->worker->server->storage, t, &e->worker->executor, NULL, NULL);
     return CONTINUE;

@@ -30,8 +30,8 @@ bool archive_is_worth_it(const struct stanza *st);
 
 /* ---- archive.c ---- */
 
-/* Hands what was archived in this turn of the loop to storage: whoever reads behind this finds it. */
-void archive_commit(struct worker *w);
+/* Whoever reads the archive behind this finds all that was archived before. */
+void archive_settle(struct worker *w);
 
 /* ---- archive_prefs.c ---- */
 

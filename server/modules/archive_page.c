@@ -261,7 +261,7 @@ void archive_page_start(struct iq *own_iq, struct archive_wanted *own_wanted)
                                               .ids = own_wanted->named,
                                               .n_ids = own_wanted->n_named};
     queries[n++] = query_of(e);
-    archive_commit(w);
+    archive_settle(w);
     session_pause(own_iq->session);
     storage_read_all(w->server->storage, queries, n, &w->executor, on_rows, e);
 }

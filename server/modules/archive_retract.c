@@ -145,10 +145,15 @@ static void read_page(struct search *s)
 
 void archive_retract(struct account *a, struct stanza *st, const struct jid *peer, uint64_t id)
 {
-    const struct xml_element *retract = xml_child(st->root, "retract", NS_RETRACT);
-    struct str wanted = retract != NULL ? xml_attr(retract, "id", NULL) : str_make(NULL, 0);
+    const struct xml_element *retract = st->root->child;
+    struct str wanted;
     struct search *s;
 
+    while (retract != NULL && !str_eq(retract->ns, STR(NS_RETRACT)))
+        retract = retract->next;
+    if (retract == NULL) /* as it is with nearly all */
+        return;
+    wanted = xml_is(retract, "retract", NULL) ? xml_attr(retract, "id", NULL) : str_make(NULL, 0);
     if (wanted.len == 0 || n_searches[a->worker->index] >= SEARCHES_MAX)
         return;
     n_searches[a->worker->index]++;
@@ -156,6 +161,6 @@ void archive_retract(struct account *a, struct stanza *st, const struct jid *pee
     *s = (struct search){
         .a = a, .st = stanza_ref(st), .wanted = wanted, .peer = *peer, .before = id, .time_ms = (int64_t)(id / 1000)};
     account_pin(a);
-    archive_commit(a->worker); /* what is taken back may have come in this very turn */
+    archive_settle(a->worker); /* what is taken back may have come in this very turn */
     read_page(s);
 }

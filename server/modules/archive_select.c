@@ -8,46 +8,42 @@
 static bool says_nothing(const struct xml_element *e)
 {
     static const struct {
-        const char *name; /* NULL: any */
-        const char *ns;
+        struct str ns;
+        struct str name; /* empty: any */
     } nothing[] = {
-        {NULL, NS_CHAT_STATES},
-        {NULL, NS_HINTS},
-        {NULL, NS_SID},
-        {NULL, NS_DELAY},
-        {NULL, "urn:xmpp:carbons:2"},                      /* private */
-        {NULL, "urn:xmpp:fallback:0"},                     /* says which part of a body is for old clients */
-        {NULL, "http://jabber.org/protocol/pubsub#event"}, /* what nodes tell has its own history */
-        {"thread", NS_CLIENT},
-        {"request", "urn:xmpp:receipts"},
-        {"markable", "urn:xmpp:chat-markers:0"},
+        {STR_INIT(NS_CHAT_STATES), STR_INIT("")},
+        {STR_INIT(NS_HINTS), STR_INIT("")},
+        {STR_INIT(NS_SID), STR_INIT("")},
+        {STR_INIT(NS_DELAY), STR_INIT("")},
+        {STR_INIT("urn:xmpp:carbons:2"), STR_INIT("")},  /* private */
+        {STR_INIT("urn:xmpp:fallback:0"), STR_INIT("")}, /* which part of a body is for old clients */
+        {STR_INIT("http://jabber.org/protocol/pubsub#event"), STR_INIT("")}, /* nodes keep that themselves */
+        {STR_INIT(NS_CLIENT), STR_INIT("thread")},
+        {STR_INIT("urn:xmpp:receipts"), STR_INIT("request")},
+        {STR_INIT("urn:xmpp:chat-markers:0"), STR_INIT("markable")},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(nothing); i++) {
-        if (xml_is(e, nothing[i].name, nothing[i].ns))
+        if (str_eq(e->ns, nothing[i].ns) && (nothing[i].name.len == 0 || str_eq(e->name, nothing[i].name)))
             return true;
     }
-    return (xml_is(e, "body", NS_CLIENT) || xml_is(e, "subject", NS_CLIENT)) && e->text.len == 0;
+    return e->text.len == 0 && (xml_is(e, "body", NS_CLIENT) || xml_is(e, "subject", NS_CLIENT));
 }
 
-static bool says_something(const struct stanza *st)
-{
-    for (const struct xml_element *e = st->root->child; e != NULL; e = e->next) {
-        if (!says_nothing(e))
-            return true;
-    }
-    return false;
-}
-
-/* XEP-0313 section 6.1.1. */
+/* XEP-0313 section 6.1.1. All messages come through here, so their children are walked over once. */
 bool archive_is_worth_it(const struct stanza *st)
 {
-    unsigned hints;
+    bool says_something = false, has_hints = false;
 
     if (st->type != TYPE_CHAT && st->type != TYPE_NORMAL)
         return false;
-    hints = hints_of(st);
+    for (const struct xml_element *e = st->root->child; e != NULL; e = e->next) {
+        has_hints = has_hints || str_eq(e->ns, STR(NS_HINTS));
+        says_something = says_something || !says_nothing(e);
+    }
+    unsigned hints = has_hints ? hints_of(st) : 0;
+
     if ((hints & (HINT_NO_STORE | HINT_NO_PERMANENT_STORE)) != 0)
         return false;
-    return says_something(st) || (hints & HINT_STORE) != 0;
+    return says_something || (hints & HINT_STORE) != 0;
 }

@@ -65,8 +65,9 @@ struct storage_txn {
     struct arena *arena;           /* the transaction itself and all of its ops lie in it */
     struct storage_ops conditions; /* checked before the first of `ops` is carried out */
     struct storage_ops ops;
-    size_t bytes;    /* that were copied in: what a group is bounded by */
-    unsigned lane;   /* see storage.c */
+    size_t bytes;  /* that were copied in: what a group is bounded by */
+    unsigned lane; /* see storage.c */
+    bool is_lazy;
     enum ln_err err; /* set by the back-end */
 };
 

@@ -33,6 +33,7 @@ enum {
     /* While commits fail and nobody writes, the writer itself looks whether they work again: a server that tells its
      * load balancer that it is not ready gets no traffic that would find out. */
     PROBE_MS = HEALTH_PAUSE_MS,
+    LAZY_MS = 5, /* how long the first lazy transaction of a group waits for company that is in a hurry */
 };
 
 enum { LOG_ERROR, LOG_WARNING }; /* see storage_options.log */
@@ -70,13 +71,16 @@ struct storage {
     struct lane lanes[LANES];
     struct inbox inbox;
     atomic_uint_fast64_t transactions, commits, failures;
+    atomic_uint lazy_in_flight; /* transactions that no read waits for, so they are in no lane */
     struct health writing, reading, tidying;
     atomic_bool is_damaged; /* some page does not make sense: said once */
     atomic_bool is_stopped; /* the threads have ended */
     /* [writer] */
     struct storage_txn *group[GROUP_TXNS_MAX];
     size_t group_n;
+    size_t group_lazy; /* of these */
     size_t group_bytes;
+    uint64_t lazy_since;                      /* when the first lazy one came */
     struct mpsc_node *held_first, **held_end; /* reads to be passed on after the group's commit */
 };
 
@@ -149,9 +153,15 @@ static void log_unheard_failure(struct storage *s, const struct storage_txn *t)
              STR_ARG(op->owner), STR_ARG(op->collection));
 }
 
+/* The count of those in flight that a transaction is in. */
+static atomic_uint *count_of(struct storage *s, const struct storage_txn *t)
+{
+    return t->is_lazy ? &s->lazy_in_flight : &s->lanes[t->lane].writes_in_flight;
+}
+
 static void finish_txn(struct storage *s, struct storage_txn *own_txn, enum ln_err group_err)
 {
-    atomic_fetch_sub_explicit(&s->lanes[own_txn->lane].writes_in_flight, 1, memory_order_release);
+    atomic_fetch_sub_explicit(count_of(s, own_txn), 1, memory_order_release);
     if (own_txn->done == NULL) {
         if (own_txn->err != LN_OK && group_err == LN_OK) /* else one line stands for the whole group */
             log_unheard_failure(s, own_txn);
@@ -258,6 +268,16 @@ static void pass_on_held_reads(struct storage *s)
     }
 }
 
+/* Is everything that was gathered lazy, and has not waited long enough? */
+static int lazy_ms_left(const struct storage *s)
+{
+    uint64_t waited_ms = (uv_hrtime() - s->lazy_since) / 1000000;
+
+    if (s->group_n == 0 || s->group_n > s->group_lazy || s->held_first != NULL || waited_ms >= LAZY_MS)
+        return 0;
+    return LAZY_MS - (int)waited_ms;
+}
+
 /* Answers come before the housekeeping, which nobody waits for. */
 static void tidy(struct storage *s)
 {
@@ -296,7 +316,7 @@ static void commit_group(struct storage *s)
         note_group(s, err, detail);
         for (size_t i = 0; i < s->group_n; i++)
             finish_txn(s, s->group[i], err);
-        s->group_n = 0;
+        s->group_n = s->group_lazy = 0;
         s->group_bytes = 0;
         pass_on_held_reads(s);
         tidy(s);
@@ -315,6 +335,8 @@ static void gather(struct storage *s, struct storage_job *job)
     }
     struct storage_txn *t = container_of(job, struct storage_txn, job);
 
+    if (t->is_lazy && s->group_lazy++ == 0)
+        s->lazy_since = uv_hrtime();
     s->group[s->group_n++] = t;
     s->group_bytes += t->bytes;
     if (s->group_n == GROUP_TXNS_MAX || s->group_bytes >= GROUP_BYTES_MAX)
@@ -329,6 +351,14 @@ static void probe(struct storage *s)
         health_note(&s->writing, s->backend->class->probe(s->backend, detail), detail, s->log);
 }
 
+/* -1: for ever. */
+static int patience_ms(const struct storage *s)
+{
+    if (s->group_n > 0)
+        return lazy_ms_left(s);
+    return atomic_load(&s->writing.is_failing) ? PROBE_MS : -1;
+}
+
 static void writer_main(void *arg)
 {
     struct storage *s = arg;
@@ -336,9 +366,9 @@ static void writer_main(void *arg)
 
     (void)pthread_setname_np(pthread_self(), "storage-write");
     while (!is_stopping) {
-        struct storage_job *job = inbox_wait(&s->inbox, atomic_load(&s->writing.is_failing) ? PROBE_MS : -1), *next;
+        struct storage_job *job = inbox_wait(&s->inbox, patience_ms(s)), *next;
 
-        if (job == NULL) {
+        if (job == NULL && s->group_n == 0) {
             probe(s);
             continue;
         }
@@ -349,7 +379,8 @@ static void writer_main(void *arg)
             else
                 gather(s, job);
         }
-        commit_group(s);
+        if (is_stopping || lazy_ms_left(s) == 0)
+            commit_group(s);
     }
 }
 
@@ -358,20 +389,25 @@ static void writer_main(void *arg)
 void storage_commit(struct storage *s, struct storage_txn *own_txn, struct executor *reply_to,
                     storage_on_committed done, void *ctx)
 {
-    struct lane *lane = lane_of_this_thread(s);
-
     assert(done == NULL || reply_to != NULL);
     own_txn->job.reply_to = reply_to;
     own_txn->job.ctx = ctx;
     own_txn->done = done;
-    own_txn->lane = (unsigned)(lane - s->lanes);
-    atomic_fetch_add_explicit(&lane->writes_in_flight, 1, memory_order_relaxed);
+    own_txn->lane = (unsigned)(lane_of_this_thread(s) - s->lanes);
+    atomic_fetch_add_explicit(count_of(s, own_txn), 1, memory_order_relaxed);
     if (atomic_load_explicit(&s->is_stopped, memory_order_acquire)) {
         own_txn->err = LN_E_CLOSED;
         finish_txn(s, own_txn, LN_E_CLOSED);
         return;
     }
     inbox_push(&s->inbox, &own_txn->job);
+}
+
+void storage_commit_lazily(struct storage *s, struct storage_txn *own_txn, struct executor *reply_to,
+                           storage_on_committed done, void *ctx)
+{
+    own_txn->is_lazy = true;
+    storage_commit(s, own_txn, reply_to, done, ctx);
 }
 
 static struct storage_query copy_query(struct arena *arena, const struct storage_query *q)
@@ -424,7 +460,7 @@ void storage_read_all(struct storage *s, const struct storage_query *queries, si
 
 void storage_get_stats(const struct storage *s, struct storage_stats *ret)
 {
-    uint64_t in_flight = 0;
+    uint64_t in_flight = atomic_load_explicit(&s->lazy_in_flight, memory_order_acquire);
 
     /* Acquire, and first: what is no longer in flight is among the others. */
     for (size_t i = 0; i < LANES; i++)

@@ -79,6 +79,11 @@ typedef void (*storage_on_committed)(void *ctx, enum ln_err err);
 void storage_commit(struct storage *s, struct storage_txn *own_txn, struct executor *reply_to,
                     storage_on_committed done, void *ctx);
 
+/* [any] The same for what nobody waits for very much: it may be held for some milliseconds, until others come that it
+ * can share a commit with; and reads may overtake it, but none that is submitted behind a later transaction. */
+void storage_commit_lazily(struct storage *s, struct storage_txn *own_txn, struct executor *reply_to,
+                           storage_on_committed done, void *ctx);
+
 /* ---- reading ---- */
 
 struct storage_row {

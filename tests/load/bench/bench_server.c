@@ -122,7 +122,7 @@ static void post_to_control(struct executor *to, struct task *own_task)
     (void)mpsc_push(&bench.control_inbox, &own_task->node);
 }
 
-static void read_config(unsigned n_workers)
+static void parse_config(unsigned n_workers, struct str modules_line)
 {
     struct buf text = {0}, errors = {0};
 
@@ -130,13 +130,35 @@ static void read_config(unsigned n_workers)
                "[server]\nworkers = %u\n"
                "[tls]\nrequired = false\n"
                "[storage]\nbackend = \"memory\"\n"
-               "[[host]]\nname = \"" BENCH_HOST "\"\n",
-               n_workers);
+               "[[host]]\nname = \"" BENCH_HOST "\"\n%.*s\n",
+               n_workers, STR_ARG(modules_line));
     if (config_parse(buf_str(&text), "bench.toml", modules_names(), &bench.config, &errors) != LN_OK) {
         fprintf(stderr, "%.*s", STR_ARG(buf_str(&errors)));
         abort();
     }
     buf_deinit(&text);
+}
+
+/* All that are on by default, but the one named `off` (NULL: no exception). */
+static void read_config(unsigned n_workers, const char *off)
+{
+    struct buf line = {0};
+    struct config *usual;
+
+    parse_config(n_workers, STR(""));
+    if (off == NULL)
+        return;
+    usual = bench.config;
+    for (size_t i = 0; i < usual->hosts[0].modules.n; i++) {
+        const char *name = usual->hosts[0].modules.items[i];
+
+        if (strcmp(name, off) != 0)
+            buf_printf(&line, "%s\"%s\"", line.len == 0 ? "modules = [" : ", ", name);
+    }
+    buf_append_char(&line, ']');
+    parse_config(n_workers, buf_str(&line));
+    buf_deinit(&line);
+    config_unref(&usual);
 }
 
 static void open_storage(void)
@@ -173,14 +195,14 @@ static void start_workers(unsigned n)
     assert(is_well);
 }
 
-struct server *bench_server_start(unsigned n_workers)
+struct server *bench_server_start(unsigned n_workers, const char *module_off)
 {
     struct server *s = &bench.server;
 
     assert(n_workers >= 1 && n_workers <= WORKERS_MAX);
     s->n_workers = n_workers;
     s->workers = bench.workers;
-    read_config(n_workers);
+    read_config(n_workers, module_off);
     config_apply_log_levels(bench.config);
     open_storage();
     open_log();

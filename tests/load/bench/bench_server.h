@@ -11,8 +11,9 @@
 
 #define BENCH_HOST "localhost"
 
-/* Once a process; aborts when something is missing. `n_workers` up to 2. */
-struct server *bench_server_start(unsigned n_workers);
+/* Once a process; aborts when something is missing. `n_workers` up to 2. `module_off`: one that is off; NULL: all are
+ * as they are by default. */
+struct server *bench_server_start(unsigned n_workers, const char *module_off);
 
 /* A client connects to the next worker; returns the server's descriptor, for kernel.h. `is_secured`: a balancer has
  * ended its TLS. */

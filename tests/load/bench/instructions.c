@@ -208,6 +208,8 @@ static void broadcast(const struct scenario *s, unsigned number)
 static const struct scenario scenarios[] = {
     {"message-full", 1, 1000, 1, set_up_pair, message_to_full, "a message to a full JID, alone in its turn"},
     {"message-full-16", 1, 100, 16, set_up_pair, message_to_full, "a message to a full JID, 16 in a turn"},
+    {"unarchived", 1, 1000, 1, set_up_pair, message_to_full, "a message to a full JID, without the archive"},
+    {"unarchived-16", 1, 100, 16, set_up_pair, message_to_full, "the same, 16 in a turn"},
     {"message-bare", 1, 1000, 1, set_up_pair, message_to_bare, "a message to a bare JID, alone in its turn"},
     {"message-bare-16", 1, 100, 16, set_up_pair, message_to_bare, "a message to a bare JID, 16 in a turn"},
     {"message-sm", 1, 1000, 1, set_up_sm_pair, message_with_sm, "a message with XEP-0198 on both sides, acknowledged"},
@@ -221,13 +223,19 @@ static const struct scenario scenarios[] = {
      "a login with a token, Bind 2 and XEP-0198, all in one flight"},
 };
 
+/* The module that is off in scenarios of such a name; NULL: all are as by default. */
+static const char *module_off(const struct scenario *s)
+{
+    return strncmp(s->name, "unarchived", strlen("unarchived")) == 0 ? "archive" : NULL;
+}
+
 static void run(const struct scenario *s)
 {
     static const char *const names[KERNEL_CALLS] = {"recv",  "send",  "epoll",  "epoll_ctl",
                                                     "event", "clock", "random", "other"};
     unsigned number = 0;
 
-    server = bench_server_start(s->n_workers);
+    server = bench_server_start(s->n_workers, module_off(s));
     s->set_up(s);
     while (number < WARM_UP_ROUNDS)
         s->round(s, number++);

@@ -1,6 +1,8 @@
 /* What every back-end promises: the same tests against each. */
 #include "tests/unit/storage/storage_harness.h"
 
+#include <time.h>
+
 #define ROMEO  "romeo@linnet.example"
 #define JULIET "juliet@linnet.example"
 
@@ -470,6 +472,77 @@ static void what_waits_while_a_commit_runs_shares_the_next_one(void **state)
     assert_false(stats.is_failing);
 }
 
+/* ---- what may wait ---- */
+
+static void submit_lazily(struct harness *h, struct storage_txn *own_txn, struct outcome *ret)
+{
+    *ret = (struct outcome){0};
+    storage_commit_lazily(h->storage, own_txn, &h->inbox.base, on_outcome, ret);
+}
+
+static void a_lazy_transaction_is_committed_though_nobody_else_comes(void **state)
+{
+    struct harness *h = *state;
+    struct outcome o;
+
+    submit_lazily(h, txn_append(ROMEO, "log", 1, "x"), &o);
+    assert_int_equal(await(h, &o), LN_OK);
+    expect(h, count(ROMEO, "log"), "1 entries, 1 bytes");
+}
+
+static void lazy_transactions_share_commits(void **state)
+{
+    struct harness *h = *state;
+    enum { N = 100 };
+    struct outcome outcomes[N];
+    struct storage_stats stats;
+
+    for (unsigned i = 0; i < N; i++) {
+        struct timespec pause = {0, 200 * 1000}; /* long enough for a commit of its own each */
+
+        submit_lazily(h, txn_append(ROMEO, "log", i, "x"), &outcomes[i]);
+        nanosleep(&pause, NULL);
+    }
+    for (unsigned i = 0; i < N; i++)
+        assert_int_equal(await(h, &outcomes[i]), LN_OK);
+    storage_get_stats(h->storage, &stats);
+    assert_int_equal(stats.transactions, N);
+    assert_in_range(stats.commits, 1, N / 2);
+}
+
+static void what_is_submitted_behind_a_lazy_transaction_is_carried_out_behind_it(void **state)
+{
+    struct harness *h = *state;
+    struct outcome lazy, next;
+
+    for (int i = 0; i < 20; i++) {
+        submit_lazily(h, txn_put(ROMEO, "c", "k", "lazy"), &lazy);
+        submit(h, storage_txn_new(), &next);
+        expect(h, get(ROMEO, "c", "k"), "k=lazy"); /* and a read behind that sees it */
+        submit_lazily(h, txn_put(ROMEO, "c", "k", "lazy"), &lazy);
+        put(h, ROMEO, "c", "k", "next");
+        expect(h, get(ROMEO, "c", "k"), "k=next");
+        assert_int_equal(await(h, &lazy), LN_OK);
+        assert_int_equal(await(h, &next), LN_OK);
+    }
+}
+
+static void closing_does_not_forget_a_lazy_transaction(void **state)
+{
+    struct harness *h = *state;
+    struct outcome o;
+    struct storage_stats stats;
+
+    submit_lazily(h, txn_append(ROMEO, "log", 1, "x"), &o);
+    storage_stop(h->storage);
+    storage_get_stats(h->storage, &stats);
+    assert_int_equal(stats.in_flight, 0);
+    assert_int_equal(stats.transactions, 1);
+    assert_int_equal(await(h, &o), LN_OK);
+    submit_lazily(h, txn_append(ROMEO, "log", 2, "x"), &o);
+    assert_int_equal(await(h, &o), LN_E_CLOSED);
+}
+
 static void closing_finishes_all_that_was_submitted(void **state)
 {
     struct harness *h = *state;
@@ -566,6 +639,10 @@ int main(void)
         ON_BOTH(a_read_sees_the_writes_submitted_before_it),
         ON_BOTH(writes_are_answered_in_the_order_of_their_submission),
         ON_SQLITE(what_waits_while_a_commit_runs_shares_the_next_one),
+        ON_BOTH(a_lazy_transaction_is_committed_though_nobody_else_comes),
+        ON_SQLITE(lazy_transactions_share_commits),
+        ON_BOTH(what_is_submitted_behind_a_lazy_transaction_is_carried_out_behind_it),
+        ON_BOTH(closing_does_not_forget_a_lazy_transaction),
         ON_BOTH(closing_finishes_all_that_was_submitted),
         ON_BOTH(after_stopping_what_is_submitted_is_answered_as_closed),
         ON_BOTH(what_is_in_flight_is_counted_until_it_is_answered),
