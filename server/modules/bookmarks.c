@@ -26,6 +26,9 @@
 #define COLLECTION STR("bookmarks")
 #define OTHER      STR("other")
 
+/* More than anybody has, and few enough to be looked through for each change. */
+enum { BOOKMARKS_MAX = 1000 };
+
 /* Nobody but the owner reads it, or there is none yet. The account's nodes have been read. */
 static bool is_private(struct account *a, struct str name)
 {
@@ -64,6 +67,10 @@ static void on_items_gathered(void *ctx, enum ln_err err, const struct pubsub_it
     struct buf storage = {0};
     struct xml_writer w = xml_writer_to(&storage);
 
+    if (n > BOOKMARKS_MAX) {
+        err = LN_E_LIMIT;
+        n = 0;
+    }
     xml_start(&w, "storage", NS_BOOKMARKS_OLD);
     for (size_t i = 0; i < n; i++)
         put_item(&w, &items[i]);
@@ -266,6 +273,8 @@ static void on_items_had(void *ctx, enum ln_err err, const struct pubsub_item *h
     struct pubsub_item *items = mem_zalloc((max + 1) * sizeof(*items));
     struct arena *arena = arena_new(4096);
 
+    if (err == LN_OK && (max > BOOKMARKS_MAX || n_had > BOOKMARKS_MAX))
+        err = LN_E_LIMIT;
     if (err == LN_OK && !is_private(c->account, NODE))
         err = LN_E_INVALID;
     for (const struct xml_element *e = c->storage->child; e != NULL && err == LN_OK; e = e->next) {

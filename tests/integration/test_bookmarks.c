@@ -192,10 +192,10 @@ static void nothing_is_converted_to_a_node_that_others_may_read(void **state)
 static void a_storage_that_is_too_large_is_refused_and_the_old_one_stays(void **state)
 {
     struct client *c = harness_login(*state);
-    char *big = malloc(5000);
+    char *big = malloc(50000);
 
-    memset(big, 'x', 4999);
-    big[4999] = '\0';
+    memset(big, 'x', 49999);
+    big[49999] = '\0';
     expect_answer(set_private(c, "<conference jid='" PLAY "'/>"), "iq[@type='result']");
     expect_answer(client_request(c, "set", NULL,
                                  "<query xmlns='jabber:iq:private'><storage xmlns='" OLD "'><conference jid='" ORCH
@@ -204,6 +204,23 @@ static void a_storage_that_is_too_large_is_refused_and_the_old_one_stays(void **
                   "iq[@type='error']/error/policy-violation");
     expect_answer(get_private(c), STORAGE "[not(conference[@jid='" ORCH "'])]/conference[@jid='" PLAY "']");
     free(big);
+}
+
+static void more_bookmarks_than_anybody_has_are_refused(void **state)
+{
+    struct client *c = harness_login(*state);
+    char *many = calloc(1, 30 * 1001 + 1);
+    size_t len = 0;
+
+    for (int i = 0; i < 1001; i++)
+        len += (size_t)sprintf(many + len, "<conference jid='r%d@m.lit'/>", i);
+    expect_answer(set_private(c, "<conference jid='" PLAY "'/>"), "iq[@type='result']");
+    expect_answer(set_private(c, many), "iq[@type='error']/error/resource-constraint");
+    expect_answer(get_private(c), STORAGE "/conference[@jid='" PLAY "']");
+    *strrchr(many, '<') = '\0'; /* one less */
+    expect_answer(set_private(c, many), "iq[@type='result']");
+    expect_answer(get_private(c), STORAGE "[not(conference[@jid='" PLAY "'])]/conference[@jid='r999@m.lit']");
+    free(many);
 }
 
 static void other_private_xml_is_kept_as_before(void **state)
@@ -238,7 +255,7 @@ static void bookmarks_are_there_after_a_crash(void **state)
 
 int main(void)
 {
-    static const char *const settings[] = {"limits.private_bytes = 4096", NULL};
+    static const char *const settings[] = {"limits.private_bytes = 40000", NULL};
     static const struct harness_options options = {.settings = settings};
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(the_account_says_that_bookmarks_are_one_thing),
@@ -251,6 +268,7 @@ int main(void)
         HARNESS_TEST(nobody_else_reads_them),
         HARNESS_TEST(nothing_is_converted_to_a_node_that_others_may_read),
         HARNESS_TEST(a_storage_that_is_too_large_is_refused_and_the_old_one_stays),
+        HARNESS_TEST(more_bookmarks_than_anybody_has_are_refused),
         HARNESS_TEST(other_private_xml_is_kept_as_before),
         HARNESS_TEST(bookmarks_are_there_after_a_crash),
     };

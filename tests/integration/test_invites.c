@@ -230,6 +230,25 @@ static void a_command_with_a_form_is_filled_in_cancelled_and_ends(void **state)
     client_logout(other);
 }
 
+/* What it holds is given back: a sanitizer would tell. */
+static void a_command_under_way_ends_with_the_server(void **state)
+{
+    struct harness *h = *state;
+    struct client *c = login_new(h, FREE);
+    struct raw *r = secure_to(h, DOMAIN);
+    struct client *admin = login_at(h, "admin", DOMAIN);
+    char *token = invite_token(admin);
+
+    expect_answer(client_request(c, "set", FREE, "<command xmlns='" NS_COMMANDS "' node='" CREATE "'/>"),
+                  RESULT "[@status='executing']");
+    expect_answer(present(r, DOMAIN, token), "iq[@type='result']");
+    client_forget_all(h);
+    harness_stop(h);
+    raw_free(&r);
+    harness_start(h);
+    free(token);
+}
+
 /* ---- contacts (XEP-0379) ---- */
 
 static void an_invitation_to_a_contact_says_where_and_until_when(void **state)
@@ -668,6 +687,7 @@ int main(void)
         HARNESS_TEST(the_list_of_commands_has_what_the_user_may_do),
         HARNESS_TEST(commands_are_refused_to_those_who_may_not_and_where_there_is_none),
         HARNESS_TEST(a_command_with_a_form_is_filled_in_cancelled_and_ends),
+        HARNESS_TEST(a_command_under_way_ends_with_the_server),
         HARNESS_TEST(an_invitation_to_a_contact_says_where_and_until_when),
         HARNESS_TEST(who_comes_with_the_token_becomes_a_contact_on_both_sides_and_only_the_first),
         HARNESS_TEST(a_token_counts_while_its_user_is_offline),

@@ -87,6 +87,19 @@ static void the_server_publishes_what_a_marker_carries_and_takes_it_out(void **s
     client_expect_any(juliet, "iq[@id='mam'][@type='result']");
 }
 
+/* What was taken out does not cost the message its acknowledgement. */
+static void the_message_is_acknowledged_as_others_are(void **state)
+{
+    struct harness *h = *state;
+    struct client *juliet = client_login(h, harness_account(h), NULL, CLIENT_ACKS), *romeo = harness_login(h);
+
+    client_send(juliet, "<message to='%s' type='chat'><body>hi</body>" DISPLAYED "</message>", romeo->bare,
+                juliet->bare, "x");
+    client_wait_acked(juliet);
+    client_go_online(romeo, 0);
+    client_expect_any(romeo, "message[not(displayed)]/body[.='hi']");
+}
+
 /* Section 4.2: how the node is made, if that is how it comes to be. */
 static void a_node_that_the_server_makes_is_for_the_user_only_and_keeps_all_chats(void **state)
 {
@@ -135,6 +148,7 @@ int main(void)
         HARNESS_TEST(the_account_says_that_it_assists),
         HARNESS_TEST(a_client_publishes_what_was_displayed_and_the_others_hear_of_it),
         HARNESS_TEST(the_server_publishes_what_a_marker_carries_and_takes_it_out),
+        HARNESS_TEST(the_message_is_acknowledged_as_others_are),
         HARNESS_TEST(a_node_that_the_server_makes_is_for_the_user_only_and_keeps_all_chats),
         HARNESS_TEST(the_id_is_the_address_as_it_was_written),
         HARNESS_TEST(a_message_to_nobody_and_an_error_publish_nothing),

@@ -313,6 +313,7 @@ static void keys_that_do_not_fit_to_each_other_are_refused(void **state)
                     "could not be delivered\n");
     assert_mistakes("[[host]]\nname = 'a'\nlimits.stanza_bytes = 16000000\n",
                     "x:3:8: host.limits.stanza_bytes: must not be more than limits.out_queue_bytes\n");
+    assert_mistakes("[[host]]\nname = 'a'\ninvites.url = '//a'\n", "x:3:9: host.invites.url: this is not a URL\n");
 }
 
 static void an_external_service_says_what_and_where_it_is_and_has_a_password_or_a_secret(void **state)
