@@ -3,6 +3,7 @@
 #include "common/hash_table.h"
 #include "common/mem.h"
 #include "server/base/config.h"
+#include "server/im/shard.h"
 #include "server/im/slots.h"
 
 #include <assert.h>
@@ -133,6 +134,23 @@ enum verdict hooks_run(enum hook_point point, const struct config_host *host, st
             return STOP;
     }
     return CONTINUE;
+}
+
+void hooks_at_turn_end(struct worker *w)
+{
+    shard_of(w)->wants_turn_end = true;
+}
+
+void hooks_end_turn(struct worker *w)
+{
+    struct shard *shard = shard_of(w);
+
+    while (shard->wants_turn_end) { /* again, if they asked for it themselves */
+        struct hook_event e = {.worker = w};
+
+        shard->wants_turn_end = false;
+        (void)hooks_run(HOOK_TURN_END, NULL, &e);
+    }
 }
 
 void hook_replace_stanza(struct hook_event *e, struct stanza *own_st)

@@ -122,8 +122,8 @@ enum hook_point {
     HOOK_ACCOUNT_DELETED,
     /* e->worker: a new configuration is in force there; nothing of the old one may be kept. Every module is called. */
     HOOK_CONFIG_CHANGED,
-    /* e->worker: a turn of the loop is about to end: what was gathered for others is to be posted. Every module is
-     * called. */
+    /* e->worker: at the end of the first turn of the loop, and of those in which somebody asked for it with
+     * hooks_at_turn_end(): what was gathered for others is to be posted. Every module is called. */
     HOOK_TURN_END,
     HOOK_POINTS,
 };
@@ -222,6 +222,10 @@ bool hooks_is_on(const struct module *module, const struct config_host *host);
  *
  * [worker] Calls the point's hooks of the modules that are on for `host`, in order, until one says STOP. */
 enum verdict hooks_run(enum hook_point point, const struct config_host *host, struct hook_event *e);
+/* [worker] HOOK_TURN_END is to be called at the end of this turn. */
+void hooks_at_turn_end(struct worker *w);
+/* [worker] For im.c: calls it, if somebody asked. */
+void hooks_end_turn(struct worker *w);
 /* [any] Whether any module at all listens there: to save building an event. */
 bool hooks_wanted(enum hook_point point);
 /* [worker] Whether one that is on for `host` does: is there anybody to take care of what happens there? */

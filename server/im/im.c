@@ -174,10 +174,7 @@ static void on_start(struct worker *w)
 
 static void on_turn_end(struct worker *w)
 {
-    struct hook_event e = {.worker = w};
-
-    if (hooks_wanted(HOOK_TURN_END))
-        (void)hooks_run(HOOK_TURN_END, NULL, &e);
+    hooks_end_turn(w);
     offline_end_turn(w);
     batch_post_all(w);
 }

@@ -7,6 +7,7 @@ struct shard *shard_new(struct worker *w)
     struct shard *s = mem_zalloc(sizeof(*s));
 
     s->worker = w;
+    s->wants_turn_end = true;
     hash_table_init(&s->sessions, &w->server->table_key);
     hash_table_init(&s->by_id, &w->server->table_key);
     hash_table_init(&s->accounts, &w->server->table_key);

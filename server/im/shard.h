@@ -18,14 +18,15 @@ struct shard {
     struct account *idle;       /* accounts that nobody needs now, most recently used first (im/account.c) */
     struct account **idle_end;
     uint32_t n_idle;
-    struct session *ticking;  /* sessions with a ledger */
-    struct account *removing; /* accounts with offline messages to be removed at the end of this turn */
+    struct session *ticking;      /* sessions with a ledger */
+    struct account *removing;     /* accounts with offline messages to be removed at the end of this turn */
     struct hash_table components; /* connected ones (stream/component.h), by domain */
-    struct hash_table asks;   /* questions without an answer yet (im/iq_ask.h), by their id */
-    uint32_t deliveries;      /* counts the messages that were delivered to accounts here */
-    uint32_t delivery;        /* the one that HOOK_MESSAGE_DELIVERED is called for */
-    struct resume_gone *gone; /* sessions that ended, for im/resume.c; a ring; NULL: none */
-    size_t n_gone;            /* so many were ever put into it */
+    struct hash_table asks;       /* questions without an answer yet (im/iq_ask.h), by their id */
+    uint32_t deliveries;          /* counts the messages that were delivered to accounts here */
+    uint32_t delivery;            /* the one that HOOK_MESSAGE_DELIVERED is called for */
+    struct resume_gone *gone;     /* sessions that ended, for im/resume.c; a ring; NULL: none */
+    size_t n_gone;                /* so many were ever put into it */
+    bool wants_turn_end;          /* HOOK_TURN_END is to be called (im/hooks.h) */
     struct batch_links links;
     size_t storage_pending; /* bytes that wait for storage */
 };

@@ -114,6 +114,7 @@ static struct commit *open_commit(struct worker *w)
         turn->open = mem_zalloc(sizeof(*turn->open));
         turn->open->w = w;
         turn->open->txn = storage_txn_new();
+        hooks_at_turn_end(w);
     }
     return turn->open;
 }

@@ -111,6 +111,7 @@ static void set_interests(struct session *s, struct interests *own_interests)
 
     interests_set(s, own_interests);
     k->changed = wait_for(k->changed, s);
+    hooks_at_turn_end(s->worker);
 }
 
 static struct said *said_by(struct session *s)

@@ -283,6 +283,7 @@ static enum verdict on_presence(struct hook_event *e)
     a = mem_alloc(sizeof(*a));
     *a = (struct arrived){arrived[e->worker->index], session_ref(e->session)};
     arrived[e->worker->index] = a;
+    hooks_at_turn_end(e->worker);
     return CONTINUE;
 }
 
