@@ -1,6 +1,6 @@
 /* server/modules/archive_retention.c - what is too old, or too much, is removed: archive.keep_days, keep_messages.
  *
- * Once an hour each worker walks over its accounts, one at a time; one that has appended much since is looked at in
+ * Once in a while each worker walks over its accounts, one at a time; one that has appended much since is looked at in
  * between. Finding what is to go is a read, and a commit removes no more than others can wait for, with a pause behind
  * it: neither a loop nor the writer is held up, however much there is to remove. */
 #include "common/mem.h"
@@ -11,13 +11,12 @@
 #include "server/stream/credentials.h"
 
 enum {
-    FIRST_WALK_MS = 60 * 1000,
-    WALK_MS = 3600 * 1000, /* from the end of one walk to the next */
-    PAGE = 100,            /* accounts that are listed at once; */
-    PAUSE_MS = 100,        /* then, and behind a commit, it is somebody else's turn */
-    TRIM_MAX = 200,        /* entries that one commit removes: some milliseconds of the writer */
-    URGENT_MAX = 16,       /* accounts that wait to be looked at out of their turn; further ones wait for the walk */
-    APPENDED_MAX = 1000,   /* entries after which an account does */
+    FIRST_WALK_S = 60,   /* after the start; further ones archive.clean_every_s after the end of the one before */
+    PAGE = 100,          /* accounts that are listed at once; */
+    PAUSE_MS = 100,      /* then, and behind a commit, it is somebody else's turn */
+    TRIM_MAX = 200,      /* entries that one commit removes: some milliseconds of the writer */
+    URGENT_MAX = 16,     /* accounts that wait to be looked at out of their turn; further ones wait for the walk */
+    APPENDED_MAX = 1000, /* entries after which an account does */
 };
 
 /* Each worker's own. The strings are owned. */
@@ -186,12 +185,12 @@ static void on_rested(struct wheel_timer *t)
     step(x);
 }
 
-static void rest(struct walker *x, uint64_t ms)
+static void rest(struct walker *x, uint64_t seconds)
 {
     x->is_walking = false;
     x->host = 0;
     x->rest.fire = on_rested;
-    wheel_set(&x->w->wheel, &x->rest, ms);
+    wheel_set(&x->w->wheel, &x->rest, seconds * 1000);
 }
 
 /* What comes next; nothing while something is under way. */
@@ -216,7 +215,7 @@ static void step(struct walker *x)
         if (x->host < config->n_hosts)
             read_page(x, &config->hosts[x->host]);
         else
-            rest(x, WALK_MS);
+            rest(x, config->archive.clean_every_s);
     }
 }
 
@@ -234,8 +233,10 @@ void archive_retention_turn(struct worker *w)
 
     if (x->w != NULL)
         return;
+    uint64_t every_s = w->config->archive.clean_every_s;
+
     x->w = w;
-    rest(x, FIRST_WALK_MS);
+    rest(x, every_s < FIRST_WALK_S ? every_s : FIRST_WALK_S);
 }
 
 void archive_retention_appended(struct account *a, const struct config_host *host)
