@@ -272,7 +272,7 @@ struct arrived {
 
 static struct arrived **arrived; /* [start] the first of each worker */
 
-/* Not yet available: this is initial presence. If what it wants is known from before, nobody else will say so. */
+/* Not yet available: this is initial presence. If what it wants is known, nobody else will say so. */
 static enum verdict on_presence(struct hook_event *e)
 {
     struct arrived *a;
@@ -280,6 +280,8 @@ static enum verdict on_presence(struct hook_event *e)
     if (!jid_is_empty(&e->stanza->to) || session_is_available(e->session))
         return CONTINUE;
     forget(e->session);
+    if (interests_peek(e->session) == NULL)
+        return CONTINUE;
     a = mem_alloc(sizeof(*a));
     *a = (struct arrived){arrived[e->worker->index], session_ref(e->session)};
     arrived[e->worker->index] = a;
