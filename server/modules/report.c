@@ -1,4 +1,4 @@
-/* server/modules/report.c - XEP-0377 Spam Reporting 0.4.1
+/* server/modules/report.c - XEP-0377 Blocking Command Reports 0.4.1
  *
  * Whoever blocks somebody (modules/blocking.c, which this needs) may say why. A report never decides about the block:
  * one that says nothing, or one too many, is left out, and the block happens all the same (section 5). It reaches the

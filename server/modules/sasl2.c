@@ -1,4 +1,4 @@
-/* server/modules/sasl2.c - XEP-0388 Extensible SASL Profile 1.0.2: what a client asks for with its login.
+/* server/modules/sasl2.c - XEP-0388 Extensible SASL Profile 1.0.4: what a client asks for with its login.
  *
  * The login itself is the stream's (stream/sasl2.h). Here, at the account's home, the rest is carried out in the order
  * that the XEPs give: it is noted what client it is, and its tokens are looked at (XEP-0484); then an old session is
