@@ -155,6 +155,26 @@ static bool read_numbers(struct invite_command *cmd, struct str lifetime, struct
     return true;
 }
 
+static bool is_on(const struct config_host *host, const char *module)
+{
+    for (size_t i = 0; i < host->modules.n; i++) {
+        if (strcmp(host->modules.items[i], module) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool can_be_used(struct invite_command *cmd)
+{
+    const struct config_host *host = config_host(control_config(cmd->control), host_of(cmd));
+
+    if (is_on(host, "invites") && is_on(host, "register"))
+        return true;
+    control_fail(cmd->request, "nobody could use it: the modules \"invites\" and \"register\" are not both on for %.*s",
+                 STR_ARG(host_of(cmd)));
+    return false;
+}
+
 /* invite HOST CONTACT NAME LIFETIME_S USES, where all but the host may be empty. */
 void control_invite(struct control *c, struct control_request *r)
 {
@@ -163,7 +183,7 @@ void control_invite(struct control *c, struct control_request *r)
 
     if (cmd == NULL)
         return;
-    if (!read_contact(cmd, control_arg(r, 2), &i) || !read_name(cmd, control_arg(r, 3), &i) ||
+    if (!can_be_used(cmd) || !read_contact(cmd, control_arg(r, 2), &i) || !read_name(cmd, control_arg(r, 3), &i) ||
         !read_numbers(cmd, control_arg(r, 4), control_arg(r, 5), &i)) {
         end(cmd);
         return;

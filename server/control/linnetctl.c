@@ -65,7 +65,7 @@ static const struct command commands[] = {
      "terminal it asks first, unless --yes is given."},
     {"invite", "HOST", 1, 1, TAKES_INVITE, "Invite somebody to make an account",
      "Prints a link, xmpp:..., which a client opens: with it somebody may make an account, also where registration is "
-     "not open. Where host.invites.url is set, the page to send to people without a client, too.\n"
+     "not open. Where host.invites.url is set, it prints the page for people without a client, too.\n"
      "With --contact the new account and that one become contacts of each other; who has an account elsewhere may use "
      "the link to become a contact only. With --name nobody else gets that name meanwhile."},
     {"invites", "[HOST]", 0, 1, TAKES_WIDE, "Invitations that were not used up", "Those of users, too."},

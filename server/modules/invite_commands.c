@@ -18,7 +18,8 @@ static bool may_let_in(const struct iq *iq)
 {
     const struct config_host *host = iq_host(iq);
 
-    return host != NULL && (host->invites.new_accounts || command_sender_is_admin(iq));
+    return host != NULL && hooks_is_on(&module_register, host) &&
+           (host->invites.new_accounts || command_sender_is_admin(iq));
 }
 
 /* ---- making one ---- */

@@ -122,7 +122,8 @@ static bool is_private_enough(const struct session *s)
 /* Section 3 */
 static enum verdict add_feature(struct hook_event *e)
 {
-    if (e->session->type == SESSION_C2S_UNAUTHED && is_private_enough(e->session))
+    if (e->session->type == SESSION_C2S_UNAUTHED && is_private_enough(e->session) &&
+        hooks_is_on(&module_register, session_host(e->session)))
         xml_put_empty(e->out, "register", NS_IBR_TOKEN);
     return CONTINUE;
 }
@@ -156,7 +157,7 @@ static enum iq_verdict on_preauth(struct iq *iq)
 {
     struct str token = token_of(iq->query);
 
-    if (iq_host(iq) == NULL || !is_private_enough(iq->session))
+    if (!hooks_is_on(&module_register, iq_host(iq)) || !is_private_enough(iq->session))
         return IQ_NOT_MINE;
     if (token.len == 0)
         return iq_error(iq, STANZA_ERR_BAD_REQUEST, "a token is missing");

@@ -5,7 +5,8 @@
 #define NS_COMMANDS "http://jabber.org/protocol/commands"
 #define NS_ITEMS    "http://jabber.org/protocol/disco#items"
 #define NS_INFO     "http://jabber.org/protocol/disco#info"
-#define FREE        "free.example" /* users may let others in, and registration is open */
+#define FREE        "free.example"   /* users may let others in, and registration is open */
+#define CLOSED      "closed.example" /* nobody registers there at all */
 #define INVITE      "urn:xmpp:invite#invite"
 #define CREATE      "urn:xmpp:invite#create-account"
 #define RESULT      "iq[@type='result']/command[@xmlns='" NS_COMMANDS "']"
@@ -530,6 +531,23 @@ static void an_account_that_is_gone_has_no_invitations_left(void **state)
     free(token);
 }
 
+static void without_registration_an_invitation_is_for_contacts_only(void **state)
+{
+    struct harness *h = *state;
+    struct client *c = login_new(h, CLOSED);
+    struct raw *r = secure_to(h, CLOSED);
+    char *token = invite_token(c);
+
+    expect_answer(r->features, "features[not(register)]");
+    raw_send(r, "<iq type='set' id='pa' to='" CLOSED "'>" PREAUTH "</iq>", token);
+    raw_expect(r, "iq[@type='error'][@id='pa']/error/service-unavailable");
+    assert_null(strstr(uri_of(invite(c)), "ibr=y"));
+    expect_answer(client_request(c, "set", CLOSED, "<command xmlns='" NS_COMMANDS "' node='" CREATE "'/>"),
+                  "iq[@type='error']/error/forbidden");
+    raw_free(&r);
+    free(token);
+}
+
 /* ---- the operator ---- */
 
 static struct json *ctl_invite(struct harness *h, const char *const args[])
@@ -613,6 +631,7 @@ static void what_the_operator_cannot_have_meant_is_refused(void **state)
         const char *args[7];
     } cases[] = {
         {1, "this host is not served here", {"invite", "no.example"}},
+        {1, "are not both on for " CLOSED, {"invite", CLOSED}},
         {1, "the contact has no account here", {"invite", "--contact", "no-such-one@" DOMAIN, DOMAIN}},
         {1, "this is not the address of an account", {"invite", "--contact", "someone@" FREE, DOMAIN}},
         {1, "no account can have that name", {"invite", "--name", "a@b", DOMAIN}},
@@ -682,7 +701,9 @@ int main(void)
         .tables = "admins = [\"admin@" DOMAIN "\"]\n"
                   "[host.invites]\nurl = \"https://linnet.example/invite#{token}\"\n"
                   "[[host]]\nname = \"" FREE "\"\n[host.registration]\nopen = true\nper_address_per_hour = 1000\n"
-                  "[host.invites]\nnew_accounts = true\nper_account = 3\n"};
+                  "[host.invites]\nnew_accounts = true\nper_account = 3\n"
+                  "[[host]]\nname = \"" CLOSED "\"\nmodules = [\"disco\", \"ping\", \"commands\", \"invites\"]\n"
+                  "[host.invites]\nnew_accounts = true\n"};
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(the_list_of_commands_has_what_the_user_may_do),
         HARNESS_TEST(commands_are_refused_to_those_who_may_not_and_where_there_is_none),
@@ -701,6 +722,7 @@ int main(void)
         HARNESS_TEST(an_account_without_a_given_name_may_come_with_a_contact),
         HARNESS_TEST(of_two_who_were_both_let_in_with_the_last_use_one_makes_an_account),
         HARNESS_TEST(an_account_that_is_gone_has_no_invitations_left),
+        HARNESS_TEST(without_registration_an_invitation_is_for_contacts_only),
         HARNESS_TEST(the_operator_invites_as_many_as_he_says_and_takes_it_back),
         HARNESS_TEST(the_operator_invites_by_name_and_with_a_contact),
         HARNESS_TEST(what_the_operator_cannot_have_meant_is_refused),
