@@ -39,7 +39,10 @@ static void on_stanza(struct session *s, struct stanza *own_st)
         bind_stanza(s, own_st);
         return;
     }
-    receipt_expect(s, own_st);
+    if (!receipt_expect(s, own_st)) {
+        stanza_unref(&own_st);
+        return;
+    }
     if (hooks_wanted(HOOK_STANZA_RECEIVED) && hooks_run(HOOK_STANZA_RECEIVED, session_host(s), &e) == STOP)
         stanza_unref(&own_st);
     else

@@ -413,6 +413,16 @@ void ledger_hibernate(struct session *s)
     drop_ledger_if_empty(s);
 }
 
+size_t ledger_n_owed(const struct session *s)
+{
+    const struct ledger *l = s->ledger;
+    size_t n = 0;
+
+    for (size_t i = l != NULL ? l->first : 0; l != NULL && i < l->end; i++)
+        n += l->entries[i].debt->state != DEBT_OPEN && !l->entries[i].debt->is_paid;
+    return n;
+}
+
 bool ledger_is_settled(const struct session *s)
 {
     const struct ledger *l = s->ledger;

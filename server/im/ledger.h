@@ -38,6 +38,8 @@ void ledger_on_second(struct worker *w);
 /* The client is away: what was sent is owed at once; what waited behind offline messages goes there, too. */
 void ledger_hibernate(struct session *s);
 
+/* How many of its messages are in offline storage, or on their way there. */
+size_t ledger_n_owed(const struct session *s);
 /* For im/saved.h: nothing that it holds depends on this process any more. */
 bool ledger_is_settled(const struct session *s);
 /* An entry that is in offline storage: the number of the stanza, and the record. */

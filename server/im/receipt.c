@@ -8,15 +8,27 @@
 #include "server/im/shard.h"
 #include "server/im/unacked.h"
 
+enum { RING_MIN = 16 };
+
+/* What is known of a number that is not settled. */
+struct number {
+    uint32_t print;   /* of the stanza, by which it is known when the client sends it again */
+    uint32_t awaited; /* words that have to come back before it is settled: one for each stanza that had this number */
+};
+
+/* All counts modulo 2^32, as XEP-0198 section 4 has it. settled <= received <= high, and so is `again`. */
 struct receipts {
     struct session *session;
-    uint32_t received; /* numbers given, modulo 2^32 as XEP-0198 section 4 has it */
+    uint32_t received; /* numbers given */
     uint32_t settled;  /* the prefix without a gap */
+    uint32_t again;    /* after receipts_rewind(): up to this one, the client is to send what it sent before */
+    uint32_t high;     /* up to this one, something is in the ring */
     uint32_t asked;    /* `received` when the client was last told a number */
+    uint32_t ring_cap; /* a power of two */
     bool is_paused;
-    bool was_short; /* which was less than that */
+    bool was_short;      /* it was told less than that */
+    struct number *ring; /* of the numbers above `settled`, by number modulo ring_cap */
     void (*on_progress)(struct session *s);
-    uint64_t done[RECEIPT_WINDOW / 64]; /* of the numbers above `settled`, by number modulo the window */
 };
 
 static struct str key_of(const struct session *s)
@@ -31,7 +43,7 @@ void receipts_start(struct session *s, uint32_t h, void (*on_progress)(struct se
     assert(s->sm != NULL && s->sm->receipts == NULL);
     r->session = s;
     r->on_progress = on_progress;
-    r->received = r->settled = r->asked = h;
+    r->received = r->settled = r->again = r->high = r->asked = h;
     s->sm->receipts = r;
     (void)hash_table_put(&shard_of(s->worker)->by_id, key_of(s), r);
 }
@@ -48,6 +60,7 @@ void receipts_stop(struct session *s)
     (void)hash_table_remove(&shard_of(s->worker)->by_id, key_of(s));
     if (s->sm->receipts->is_paused)
         session_resume(s);
+    free(s->sm->receipts->ring);
     free(s->sm->receipts);
     s->sm->receipts = NULL;
 }
@@ -65,22 +78,129 @@ static void on_settled(const struct stanza *st)
         batch_settled(here, origin, st->origin_session, st->origin_seq);
 }
 
-void receipt_expect(struct session *s, struct stanza *st)
+/* ---- the ring ---- */
+
+/* a <= b, modulo 2^32 */
+static bool is_up_to(uint32_t a, uint32_t b)
+{
+    return (int32_t)(b - a) >= 0;
+}
+
+static struct number *number_at(const struct receipts *r, uint32_t seq)
+{
+    return &r->ring[seq & (r->ring_cap - 1)];
+}
+
+static void grow_ring(struct receipts *r)
+{
+    struct receipts old = *r;
+
+    r->ring_cap = old.ring_cap == 0 ? RING_MIN : 2 * old.ring_cap;
+    r->ring = mem_zalloc(r->ring_cap * sizeof(*r->ring));
+    for (uint32_t seq = r->settled; seq != r->high;) {
+        seq++;
+        *number_at(r, seq) = *number_at(&old, seq);
+    }
+    free(old.ring);
+}
+
+/* One that had much under way keeps no memory for it. */
+static void trim_ring(struct receipts *r)
+{
+    if (r->settled != r->high || r->ring_cap <= RING_MIN)
+        return;
+    free(r->ring);
+    r->ring = NULL;
+    r->ring_cap = 0;
+}
+
+/* ---- what came ---- */
+
+/* Its id and addressee, if it has an id: clients add the time to what they send again. */
+static uint32_t print_of(const struct session *s, const struct stanza *st)
+{
+    const struct siphash_key *key = &s->worker->server->table_key;
+
+    if (!s->sm->may_resume)
+        return 0;
+    if (st->id.len == 0)
+        return (uint32_t)siphash(key, st->root->outer);
+    return (uint32_t)(siphash(key, st->id) + 3 * siphash(key, xml_attr(st->root, "to", NULL)) + (uint64_t)st->kind);
+}
+
+static void pause_if_full(struct receipts *r)
+{
+    if (r->received - r->settled < RECEIPT_WINDOW - 1 || r->is_paused)
+        return;
+    r->is_paused = true;
+    session_pause(r->session);
+}
+
+static void resume(struct receipts *r)
+{
+    if (!r->is_paused)
+        return;
+    r->is_paused = false;
+    session_resume(r->session);
+}
+
+static void advance(struct receipts *r)
+{
+    uint32_t before = r->settled;
+
+    while (r->settled != r->received && number_at(r, r->settled + 1)->awaited == 0)
+        r->settled++;
+    trim_ring(r);
+    if (r->settled == before)
+        return;
+    if (r->received - r->settled < RECEIPT_WINDOW / 2)
+        resume(r);
+    if (r->was_short && r->on_progress != NULL && is_up_to(r->asked, r->settled))
+        r->on_progress(r->session);
+}
+
+/* The number is new, or was that of a stanza that the client has given up: then it waits for both. */
+static void expect(struct receipts *r, uint32_t seq, uint32_t print)
+{
+    if (seq - r->settled > r->ring_cap)
+        grow_ring(r);
+    struct number *n = number_at(r, seq);
+
+    if (!is_up_to(seq, r->high)) {
+        n->awaited = 0;
+        r->high = seq;
+    }
+    n->awaited++;
+    n->print = print;
+}
+
+bool receipt_expect(struct session *s, struct stanza *st)
 {
     struct receipts *r;
+    uint32_t print, seq;
+    bool is_again;
 
     if (s->sm == NULL)
-        return;
+        return true;
     r = s->sm->receipts;
-    st->origin_session = s->id;
-    st->origin_worker = s->worker->index;
-    st->origin_seq = ++r->received;
-    st->on_settled = on_settled;
-    if (r->received - r->settled >= RECEIPT_WINDOW - 1 && !r->is_paused) {
-        r->is_paused = true;
-        session_pause(s);
+    print = print_of(s, st);
+    seq = ++r->received;
+    is_again = is_up_to(seq, r->again) && number_at(r, seq)->print == print;
+    if (is_again) {
+        advance(r);
+    } else {
+        r->again = seq; /* from here on it goes its own way */
+        expect(r, seq, print);
+        st->origin_session = s->id;
+        st->origin_worker = s->worker->index;
+        st->origin_seq = seq;
+        st->on_settled = on_settled;
     }
+    pause_if_full(r);
+    return !is_again;
 }
+
+/* ---- what is safe ---- */
 
 uint32_t receipts_h(struct session *s)
 {
@@ -93,47 +213,28 @@ uint32_t receipts_h(struct session *s)
 
 bool receipts_are_complete(const struct session *s)
 {
-    return s->sm->receipts->settled == s->sm->receipts->received;
+    const struct receipts *r = s->sm->receipts;
+
+    for (uint32_t seq = r->settled; seq != r->high;) {
+        if (number_at(r, ++seq)->awaited > 0)
+            return false;
+    }
+    return true;
 }
 
-/* Those that are not settled yet will be all the same; but their numbers are those of what comes now. */
 uint32_t receipts_rewind(struct session *s)
 {
     struct receipts *r = s->sm->receipts;
 
-    memset(r->done, 0, sizeof(r->done));
-    r->received = r->asked = r->settled;
     r->was_short = false;
-    if (r->is_paused) {
-        r->is_paused = false;
-        session_resume(s);
-    }
+    /* What it was to send again and had no time to has come before. */
+    if (is_up_to(r->received, r->again))
+        r->received = r->again;
+    advance(r);
+    resume(r);
+    r->again = r->received;
+    r->received = r->asked = r->settled;
     return r->settled;
-}
-
-static bool take_bit(struct receipts *r, uint32_t seq)
-{
-    uint64_t *word = &r->done[seq % RECEIPT_WINDOW / 64], bit = (uint64_t)1 << (seq % 64);
-    bool is_set = (*word & bit) != 0;
-
-    *word &= ~bit;
-    return is_set;
-}
-
-static void advance(struct receipts *r)
-{
-    uint32_t before = r->settled;
-
-    while (r->settled != r->received && take_bit(r, r->settled + 1))
-        r->settled++;
-    if (r->settled == before)
-        return;
-    if (r->is_paused && r->received - r->settled < RECEIPT_WINDOW / 2) {
-        r->is_paused = false;
-        session_resume(r->session);
-    }
-    if (r->was_short && r->on_progress != NULL && (int32_t)(r->settled - r->asked) >= 0)
-        r->on_progress(r->session);
 }
 
 void receipt_mark(struct shard *shard, uint64_t session, uint32_t seq)
@@ -142,8 +243,8 @@ void receipt_mark(struct shard *shard, uint64_t session, uint32_t seq)
 
     if (r == NULL)
         return; /* gone, and nobody is left to be told */
-    if (seq - r->settled - 1 >= r->received - r->settled)
-        return; /* from before receipts_rewind() */
-    r->done[seq % RECEIPT_WINDOW / 64] |= (uint64_t)1 << (seq % 64);
+    if (seq - r->settled - 1 >= r->high - r->settled || number_at(r, seq)->awaited == 0)
+        return;
+    number_at(r, seq)->awaited--;
     advance(r);
 }

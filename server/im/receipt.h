@@ -19,13 +19,15 @@ void receipts_start(struct session *s, uint32_t h, void (*on_progress)(struct se
 /* Of a session that was restored without: it may be NULL. */
 void receipts_set_on_progress(struct session *s, void (*on_progress)(struct session *s));
 void receipts_stop(struct session *s);
-/* [maker] Gives the stanza its number. Nothing happens on a session that does not count. */
-void receipt_expect(struct session *s, struct stanza *st);
+/* [maker] Gives the stanza its number; none on a session that does not count. False: the client has sent it before
+ * (receipts_rewind()), and that one is being taken care of: this one is to be dropped. */
+bool receipt_expect(struct session *s, struct stanza *st);
 /* The number to tell the client. */
 uint32_t receipts_h(struct session *s);
 /* Is all that came from it safe? */
 bool receipts_are_complete(const struct session *s);
-/* The client comes back and sends again whatever lies behind the number returned, under the same numbers. */
+/* The client comes back, and sends again whatever lies behind the number returned, under the same numbers. What was
+ * not safe yet is still under way: as long as the same stanzas come in the same order, they are known. */
 uint32_t receipts_rewind(struct session *s);
 /* Does anybody wait to hear that it is safe? */
 static inline bool receipt_is_awaited(const struct stanza *st)

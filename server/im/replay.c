@@ -175,7 +175,7 @@ void replay_start(struct session *s)
     struct account *a = s->account;
     struct replay *r;
 
-    if (session_is_hibernating(s) && a->offline_count > ledger_unpaid(s))
+    if (session_is_hibernating(s) && a->offline_count > ledger_n_owed(s))
         s->sm->has_replay_left = true;
     if (s->replay != NULL || a->offline_count == 0 || !can_take(s))
         return;

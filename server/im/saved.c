@@ -94,6 +94,8 @@ static void put_session(struct buf *out, struct session *s)
     if (s->lang != NULL)
         fields_put(out, "lang", str_of(s->lang));
     fields_put_u64(out, "inactive", s->is_inactive);
+    fields_put_u64(out, "read_from", s->read_from);
+    fields_put_u64(out, "read_to", s->read_to);
     put_modules(out, s);
     put_presence(out, s);
     put_sm(out, s);
@@ -268,6 +270,8 @@ static void restore_session(struct account *a, const struct saved_one *r)
         s->lang = str_dup(lang);
     if (fields_find(r->record, "user_agent", &user_agent) && user_agent.len == sizeof(s->user_agent))
         memcpy(s->user_agent, user_agent.p, sizeof(s->user_agent));
+    s->read_from = fields_find_u64(r->record, "read_from", 0);
+    s->read_to = fields_find_u64(r->record, "read_to", 0);
     bind_restore(s, a);
     take_presence(s, r->record);
     take_sm(s, r->record);

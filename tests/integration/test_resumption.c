@@ -228,6 +228,37 @@ static void counts_go_on_both_ways(void **state)
     end(&d);
 }
 
+/* The server has them, but not yet in safety: its own count must say less than that, and they must not come twice. */
+static void what_the_client_sends_again_is_delivered_once(void **state)
+{
+    struct harness *h = *state;
+    struct device d, juliet;
+    unsigned long has;
+
+    begin(&juliet, h, harness_account(h), "resume='true'");
+    be_available(&juliet);
+    begin(&d, h, harness_account(h), "resume='true'");
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 5; i++)
+            raw_send(d.r, "<message to='%s' type='chat' id='m%d'><body>%d</body></message>", juliet.a->jid,
+                     5 * round + i, 5 * round + i);
+        hear(&juliet, 5 * round, 5); /* acknowledges nothing */
+        lose(&d);
+        has = come_back(&d);
+        assert_in_range(has, 0, 5 * round + 5);
+        for (unsigned long i = has; i < 5 * (unsigned long)round + 5; i++) /* with the time, as XEP-0198 says */
+            raw_send(d.r,
+                     "<message to='%s' type='chat' id='m%lu'><body>%lu</body>"
+                     "<delay xmlns='urn:xmpp:delay' stamp='2002-09-10T23:08:25Z'/></message>",
+                     juliet.a->jid, i, i);
+    }
+    acknowledge(&juliet);
+    wait_h(&d, 15);
+    expect_nothing(&juliet);
+    end(&d);
+    end(&juliet);
+}
+
 static void stanzas_that_follow_the_request_in_one_go_are_the_sessions(void **state)
 {
     struct harness *h = *state;
@@ -886,6 +917,7 @@ int main(void)
         HARNESS_TEST(what_was_sent_meanwhile_comes_once_and_in_order),
         HARNESS_TEST(only_what_the_client_does_not_have_comes_again),
         HARNESS_TEST(counts_go_on_both_ways),
+        HARNESS_TEST(what_the_client_sends_again_is_delivered_once),
         HARNESS_TEST(stanzas_that_follow_the_request_in_one_go_are_the_sessions),
         HARNESS_TEST(presence_is_not_taken_back_while_the_client_is_away),
         HARNESS_TEST(presence_of_others_is_brought_up_to_date),

@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -73,6 +74,7 @@ static int set_up(void **state)
     world.session.id = 77;
     world.session.worker = world.workers[0];
     world.session.sm = &world.sm;
+    world.sm.may_resume = true;
     receipts_start(&world.session, 0, on_progress);
     return 0;
 }
@@ -93,7 +95,7 @@ static struct stanza *receive(void)
 {
     struct stanza *st = stanza_from_bytes(STR("<message/>"));
 
-    receipt_expect(&world.session, st);
+    assert_true(receipt_expect(&world.session, st));
     return st;
 }
 
@@ -221,24 +223,140 @@ static void a_session_that_ends_while_it_is_paused_is_let_go(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-static void a_client_that_comes_back_sends_under_the_same_numbers_what_it_was_not_told_of(void **state)
+static struct stanza *numbered(unsigned i)
 {
-    struct stanza *a = receive(), *b = receive(), *c = receive(), *again;
+    char xml[64];
+
+    (void)snprintf(xml, sizeof(xml), "<message id='m%u' to='juliet@h.example'/>", i);
+    return stanza_from_bytes(str_of(xml));
+}
+
+static struct stanza *receive_numbered(unsigned i)
+{
+    struct stanza *st = numbered(i);
+
+    assert_true(receipt_expect(&world.session, st));
+    return st;
+}
+
+/* It comes once more, and is known. */
+static void receive_again(unsigned i)
+{
+    struct stanza *st = numbered(i);
+
+    assert_false(receipt_expect(&world.session, st));
+    stanza_unref(&st);
+}
+
+static void what_a_client_that_comes_back_sends_again_is_known_and_still_under_way(void **state)
+{
+    struct stanza *first = receive_numbered(1), *second = receive_numbered(2), *third = receive_numbered(3), *fourth;
 
     (void)state;
-    stanza_unref(&a);
-    stanza_unref(&c);
-    assert_false(receipts_are_complete(&world.session));
+    stanza_unref(&first);
+    stanza_unref(&third);
     assert_int_equal(receipts_rewind(&world.session), 1);
-    assert_true(receipts_are_complete(&world.session));
-    stanza_unref(&b); /* of the time before: no number waits for it */
+    receive_again(2);
     assert_int_equal(receipts_h(&world.session), 1);
-    for (uint32_t i = 2; i <= 2 * RECEIPT_WINDOW; i++) { /* nor does it count for one that comes much later */
-        again = receive();
+    receive_again(3);
+    fourth = receive_numbered(4);
+    assert_int_equal(receipts_h(&world.session), 1);
+    stanza_unref(&second);
+    assert_int_equal(receipts_h(&world.session), 3);
+    stanza_unref(&fourth);
+    assert_int_equal(receipts_h(&world.session), 4);
+}
+
+static void what_settles_before_it_is_sent_again_counts_when_it_is(void **state)
+{
+    struct stanza *first = receive_numbered(1), *second = receive_numbered(2);
+
+    (void)state;
+    assert_int_equal(receipts_rewind(&world.session), 0);
+    stanza_unref(&first);
+    stanza_unref(&second);
+    assert_int_equal(receipts_h(&world.session), 0); /* the client has sent nothing since */
+    receive_again(1);
+    assert_int_equal(receipts_h(&world.session), 1);
+    receive_again(2);
+    assert_int_equal(receipts_h(&world.session), 2);
+}
+
+static void a_client_that_comes_back_twice_is_told_of_what_it_had_no_time_to_send_again(void **state)
+{
+    struct stanza *first = receive_numbered(1), *second = receive_numbered(2), *third = receive_numbered(3);
+
+    (void)state;
+    assert_int_equal(receipts_rewind(&world.session), 0);
+    receive_again(1);
+    stanza_unref(&first);
+    stanza_unref(&second);
+    assert_int_equal(receipts_rewind(&world.session), 2);
+    receive_again(3);
+    stanza_unref(&third);
+    assert_int_equal(receipts_h(&world.session), 3);
+}
+
+/* What it gave up and what has the number now must both be safe: they cannot be told apart when word comes. */
+static void a_client_that_sends_something_else_is_not_told_that_it_is_safe_too_early(void **state)
+{
+    struct stanza *old[3], *new_one, *next;
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++)
+        old[i] = receive_numbered(i);
+    assert_int_equal(receipts_rewind(&world.session), 0);
+    receive_again(0);
+    new_one = receive_numbered(7); /* in the place of the second */
+    next = receive_numbered(2);    /* no longer known */
+    stanza_unref(&old[0]);
+    stanza_unref(&old[1]);
+    stanza_unref(&old[2]);
+    assert_int_equal(receipts_h(&world.session), 1);
+    stanza_unref(&new_one);
+    assert_int_equal(receipts_h(&world.session), 2);
+    stanza_unref(&next);
+    assert_int_equal(receipts_h(&world.session), 3);
+    for (uint32_t i = 4; i <= 2 * RECEIPT_WINDOW; i++) { /* and nothing of this is left behind */
+        next = receive_numbered(i);
         assert_int_equal(receipts_h(&world.session), i - 1);
-        stanza_unref(&again);
+        stanza_unref(&next);
         assert_int_equal(receipts_h(&world.session), i);
     }
+}
+
+static void a_stanza_without_an_id_is_known_by_its_bytes(void **state)
+{
+    struct stanza *first = stanza_from_bytes(STR("<presence><show>away</show></presence>")), *again, *other;
+
+    (void)state;
+    assert_true(receipt_expect(&world.session, first));
+    assert_int_equal(receipts_rewind(&world.session), 0);
+    again = stanza_from_bytes(STR("<presence><show>away</show></presence>"));
+    assert_false(receipt_expect(&world.session, again));
+    assert_int_equal(receipts_rewind(&world.session), 0);
+    other = stanza_from_bytes(STR("<presence><show>chat</show></presence>"));
+    assert_true(receipt_expect(&world.session, other));
+    stanza_unref(&first);
+    stanza_unref(&again);
+    assert_int_equal(receipts_h(&world.session), 0);
+    stanza_unref(&other);
+    assert_int_equal(receipts_h(&world.session), 1);
+}
+
+static void all_that_is_under_way_must_be_safe_for_the_count_to_be_complete(void **state)
+{
+    struct stanza *first = receive_numbered(1), *second = receive_numbered(2);
+
+    (void)state;
+    assert_false(receipts_are_complete(&world.session));
+    (void)receipts_rewind(&world.session);
+    assert_false(receipts_are_complete(&world.session));
+    stanza_unref(&second);
+    assert_false(receipts_are_complete(&world.session));
+    stanza_unref(&first);
+    assert_true(receipts_are_complete(&world.session));
+    assert_int_equal(receipts_rewind(&world.session), 2);
 }
 
 static void a_client_that_comes_back_is_read_again(void **state)
@@ -287,7 +405,12 @@ int main(void)
         TEST(word_from_another_worker_is_posted_to_the_senders),
         TEST(word_for_a_session_that_has_gone_is_nobodys),
         TEST(a_session_that_ends_while_it_is_paused_is_let_go),
-        TEST(a_client_that_comes_back_sends_under_the_same_numbers_what_it_was_not_told_of),
+        TEST(what_a_client_that_comes_back_sends_again_is_known_and_still_under_way),
+        TEST(what_settles_before_it_is_sent_again_counts_when_it_is),
+        TEST(a_client_that_comes_back_twice_is_told_of_what_it_had_no_time_to_send_again),
+        TEST(a_client_that_sends_something_else_is_not_told_that_it_is_safe_too_early),
+        TEST(a_stanza_without_an_id_is_known_by_its_bytes),
+        TEST(all_that_is_under_way_must_be_safe_for_the_count_to_be_complete),
         TEST(a_client_that_comes_back_is_read_again),
         TEST(a_restored_session_goes_on_behind_its_count),
     };
