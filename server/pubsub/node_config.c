@@ -467,17 +467,58 @@ static bool is_empty(const struct node_config *c, const struct field *f)
            (f->kind == FIELD_GROUPS && c->n_groups == 0);
 }
 
-void node_config_write_values(struct xml_writer *w, const struct node_config *c, const char *type)
+/* `but`: what is the same there is left out; NULL: nothing is. */
+static void write_plain(struct xml_writer *w, const struct node_config *c, const char *type,
+                        const struct node_config *but)
 {
     data_form_start(w, type, NS_NODE_CONFIG);
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-        if (is_empty(c, &fields[i]))
+        if (is_empty(c, &fields[i]) || (but != NULL && is_same(c, but, &fields[i], NODE_CONFIG_MAX)))
             continue;
         data_form_field_start(w, fields[i].var, NULL, NULL);
         write_values(w, c, &fields[i]);
         data_form_field_end(w);
     }
     data_form_end(w);
+}
+
+void node_config_write_values(struct xml_writer *w, const struct node_config *c, const char *type)
+{
+    write_plain(w, c, type, NULL);
+}
+
+/* What is stored counts from here: never to be changed. A field that is added gets the value that older nodes have. */
+static const struct node_config stored_base = {
+    .access_model = ACCESS_PRESENCE,
+    .publish_model = PUBLISH_BY_PUBLISHERS,
+    .send_last = SEND_LAST_ON_SUB_AND_PRESENCE,
+    .notification_type = NOTIFY_HEADLINE,
+    .item_reply = REPLY_TO_PUBLISHER,
+    .when_full = FULL_RETRACT_OLDEST,
+    .deliver_notifications = true,
+    .deliver_payloads = true,
+    .persist_items = true,
+    .subscribe = true,
+    .notify_delete = true,
+    .notify_retract = true,
+    .max_items = 1,
+    .max_payload_size = NODE_CONFIG_MAX,
+    .item_expire = NODE_CONFIG_MAX,
+};
+
+void node_config_write_stored(struct xml_writer *w, const struct node_config *c)
+{
+    write_plain(w, c, "submit", &stored_base);
+}
+
+bool node_config_read_stored(const struct xml_element *x, struct node_config *ret)
+{
+    struct node_config c = stored_base;
+
+    if (x == NULL || node_config_apply(&c, x, false) != NULL)
+        return false;
+    *ret = c;
+    return true;
 }
 
 void node_config_write_metadata(struct xml_writer *w, const struct node_config *c)

@@ -54,8 +54,12 @@ bool node_config_meets(const struct node_config *c, const struct xml_element *x,
 
 /* [any] <x type='form'/> for people, with labels and choices. */
 void node_config_write_form(struct xml_writer *w, const struct node_config *c);
-/* [any] Names and values only: type "submit" to be stored, "result" for subscribers to be told. */
+/* [any] Names and values only: type "result" for subscribers to be told. */
 void node_config_write_values(struct xml_writer *w, const struct node_config *c, const char *type);
+/* [any] To be stored: what differs from a configuration that is the same for ever, so that a node takes little. */
+void node_config_write_stored(struct xml_writer *w, const struct node_config *c);
+/* [any] Reads that. False: it is damaged. */
+bool node_config_read_stored(const struct xml_element *x, struct node_config *ret);
 /* [any] The fields that the form pubsub#meta-data has in common with the configuration. */
 void node_config_write_metadata(struct xml_writer *w, const struct node_config *c);
 

@@ -137,7 +137,7 @@ void node_meta_encode(struct buf *out, const struct node_meta *m)
     xml_start(&w, "node", NS_NODE);
     xml_put_attr_u64(&w, "created", (uint64_t)m->created_ms);
     xml_put_attr(&w, "creator", str_of(m->creator));
-    node_config_write_values(&w, &m->config, "submit");
+    node_config_write_stored(&w, &m->config);
     for (uint32_t i = 0; i < m->n_affiliates; i++) {
         xml_start(&w, "affiliation", NULL);
         xml_put_attr(&w, "jid", str_of(m->affiliates[i].jid));
@@ -172,8 +172,8 @@ static void take_lists(struct node_meta *m, const struct xml_element *node)
 
 enum ln_err node_meta_decode(struct str bytes, struct node_meta **ret)
 {
-    struct node_config config = node_config_generic();
     const struct xml_element *node;
+    struct node_config config;
     struct arena *arena;
     uint64_t created = 0;
     enum ln_err err = LN_E_CORRUPT;
@@ -181,13 +181,11 @@ enum ln_err node_meta_decode(struct str bytes, struct node_meta **ret)
     if (xml_parse(bytes, STR(""), &arena, &node) != LN_OK)
         return LN_E_CORRUPT;
     if (xml_is(node, "node", NS_NODE) && str_to_u64(xml_attr(node, "created", NULL), INT64_MAX, &created) &&
-        node_config_apply(&config, data_form_find(node, NULL), false) == NULL) {
+        node_config_read_stored(data_form_find(node, NULL), &config)) {
         *ret = node_meta_new(config, xml_attr(node, "creator", NULL), (int64_t)created);
-        config = (struct node_config){0};
         take_lists(*ret, node);
         err = LN_OK;
     }
-    node_config_deinit(&config);
     arena_free(&arena);
     return err;
 }

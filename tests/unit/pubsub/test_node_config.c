@@ -153,15 +153,46 @@ static void what_is_written_reads_back(void **state)
     node_config_write_values(&w, &c, "submit");
     buf_append_char(&b, '\0');
     assert_true(meets(&c, b.p));
-    struct node_config other = node_config_generic();
+    struct node_config other;
+    struct arena *arena;
 
-    assert_null(apply(&other, b.p, true));
+    buf_clear(&b);
+    node_config_write_stored(&w, &c);
+    buf_append_char(&b, '\0');
+    assert_true(node_config_read_stored(parse(b.p, &arena), &other));
+    arena_free(&arena);
     buf_clear(&b);
     node_config_write_form(&w, &other);
     buf_append_char(&b, '\0');
     assert_true(meets(&c, b.p));
     node_config_deinit(&c);
     node_config_deinit(&other);
+    buf_deinit(&b);
+}
+
+/* Of the usual nodes hardly anything is stored. */
+static void what_is_as_usual_is_not_stored(void **state)
+{
+    struct node_config c = node_config_personal(), read;
+    struct buf b = {0};
+    struct xml_writer w = xml_writer_to(&b);
+    struct arena *arena;
+
+    (void)state;
+    node_config_write_stored(&w, &c);
+    buf_append_char(&b, '\0');
+    assert_null(strstr(b.p, "pubsub#a"));
+    const struct xml_element *x = parse(b.p, &arena);
+
+    assert_null(data_form_next_field(x, NULL));
+    assert_true(node_config_read_stored(x, &read));
+    arena_free(&arena);
+    buf_clear(&b);
+    node_config_write_values(&w, &c, "submit");
+    buf_append_char(&b, '\0');
+    assert_true(meets(&read, b.p));
+    assert_false(node_config_read_stored(NULL, &read));
+    node_config_deinit(&c);
     buf_deinit(&b);
 }
 
@@ -233,6 +264,7 @@ int main(void)
         cmocka_unit_test(numbers_may_be_max),
         cmocka_unit_test(preconditions_are_met_when_nothing_would_change),
         cmocka_unit_test(what_is_written_reads_back),
+        cmocka_unit_test(what_is_as_usual_is_not_stored),
         cmocka_unit_test(profiles_are_found_by_name_and_by_prefix),
         cmocka_unit_test(a_node_is_stored_with_its_lists),
     };
