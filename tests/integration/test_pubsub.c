@@ -601,6 +601,26 @@ static void an_open_node_is_subscribed_to_and_unsubscribed_from(void **state)
     free(unsubscribe);
 }
 
+static void owners_are_told_of_subscribers_if_they_want_to_be(void **state)
+{
+    struct harness *h = *state;
+    struct client *juliet = harness_login(h), *francisco = harness_login(h);
+    char *what;
+
+    client_go_online(juliet, 0);
+    client_drain(juliet);
+    create(juliet, FIELD("access_model", "open") FIELD("notify_sub", "1"));
+    what = text_format("<subscribe node='" NODE "' jid='%s'/>", francisco->jid);
+    expect_done(set(francisco, juliet->bare, what));
+    free(what);
+    client_expect(juliet, "message/event/subscription[@node='" NODE "'][@jid='%s'][@subscription='subscribed']",
+                  francisco->jid);
+    what = text_format("<unsubscribe node='" NODE "' jid='%s'/>", francisco->jid);
+    expect_done(set(francisco, juliet->bare, what));
+    free(what);
+    client_expect(juliet, "message/event/subscription[@jid='%s'][@subscription='none']", francisco->jid);
+}
+
 static void a_subscription_that_lost_its_right_is_cancelled(void **state)
 {
     struct harness *h = *state;
@@ -867,6 +887,7 @@ int main(void)
         HARNESS_TEST(contacts_may_not_change_what_is_not_theirs),
         HARNESS_TEST(roster_groups_are_let_in),
         HARNESS_TEST(an_open_node_is_subscribed_to_and_unsubscribed_from),
+        HARNESS_TEST(owners_are_told_of_subscribers_if_they_want_to_be),
         HARNESS_TEST(a_subscription_that_lost_its_right_is_cancelled),
         HARNESS_TEST(the_owner_decides_about_subscriptions),
         HARNESS_TEST(affiliations_give_rights),
