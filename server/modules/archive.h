@@ -18,6 +18,7 @@
 struct archive_account {
     struct archive_prefs *prefs; /* NULL: it never said, the host's default counts */
     uint32_t appended;           /* entries since its length was last looked at */
+    uint32_t searches;           /* for what was taken back, under way */
 };
 /* Made when there was none. */
 struct archive_account *archive_account(struct account *a);

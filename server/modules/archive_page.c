@@ -132,31 +132,36 @@ static struct page page_of_range(const struct archive_wanted *w, const struct st
     return p;
 }
 
+static bool is_id_in_range(const struct archive_wanted *w, uint64_t id)
+{
+    return id > w->after && id <= w->before - 1;
+}
+
 static bool is_in_range(const struct archive_wanted *w, const struct storage_row *row)
 {
     struct jid peer = jid_view(row->peer);
 
-    if (row->id <= w->after || row->id > w->before - 1)
+    if (!is_id_in_range(w, row->id))
         return false;
     return jid_is_empty(&w->with) ||
            str_eq(jid_is_bare(&w->with) ? jid_bare(&peer) : jid_full(&peer), jid_full(&w->with));
 }
 
-/* Entries that were named, of which other filters may leave some out. `kept` has room for all. */
+/* Entries that were named, of which other filters may leave some out. Those in the range come first, in the order in
+ * which the page is filled; what did not fit came without its bytes. `kept` has room for all. */
 static struct page page_of_ids(const struct archive_wanted *w, const struct storage_rows *rows,
                                struct storage_row *kept)
 {
-    struct page p = {.rows = kept, .is_complete = true};
+    struct page p = {.rows = kept, .is_falling = w->is_backwards, .is_complete = true};
 
     for (size_t i = 0; i < rows->n; i++) {
-        if (is_in_range(w, &rows->rows[i]))
-            kept[p.n++] = rows->rows[i];
-    }
-    if (p.n > w->max) {
-        if (w->is_backwards)
-            p.rows += p.n - w->max;
-        p.n = w->max;
-        p.is_complete = false;
+        if (!is_in_range(w, &rows->rows[i]))
+            continue;
+        if (p.n == w->max || rows->rows[i].bytes.len == 0) {
+            p.is_complete = false;
+            break;
+        }
+        kept[p.n++] = rows->rows[i];
     }
     return p;
 }
@@ -224,6 +229,23 @@ static void on_rows(void *ctx, const struct storage_rows *rows)
     }
 }
 
+/* Those that the page may have in front, as it is filled: what is read of the others is only that they are there. */
+static void sort_ids(struct archive_wanted *w)
+{
+    uint64_t sorted[ARCHIVE_IDS_MAX];
+    size_t n = 0;
+
+    for (int is_behind = 0; is_behind < 2; is_behind++) {
+        for (size_t i = 0; i < w->n_ids; i++) {
+            uint64_t id = w->ids[w->is_backwards ? w->n_ids - 1 - i : i];
+
+            if (is_id_in_range(w, id) != (is_behind != 0))
+                sorted[n++] = id;
+        }
+    }
+    memcpy(w->ids, sorted, n * sizeof(sorted[0]));
+}
+
 static struct storage_query query_of(const struct errand *e)
 {
     const struct archive_wanted *w = e->wanted;
@@ -258,8 +280,10 @@ void archive_page_start(struct iq *own_iq, struct archive_wanted *own_wanted)
         queries[n++] = (struct storage_query){.kind = STORAGE_READ_IDS,
                                               .owner = owner_of(e),
                                               .collection = ARCHIVE_COLLECTION,
+                                              .bytes_max = 1, /* only whether they are there */
                                               .ids = own_wanted->named,
                                               .n_ids = own_wanted->n_named};
+    sort_ids(own_wanted);
     queries[n++] = query_of(e);
     archive_settle(w);
     session_pause(own_iq->session);

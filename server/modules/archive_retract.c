@@ -12,8 +12,10 @@
 
 enum {
     SEARCH_PAGE = 100,
-    SEARCH_PAGES = 20,  /* people take back what they said just now */
-    SEARCHES_MAX = 100, /* of one worker at once; what is beyond leaves no tombstone */
+    SEARCH_PAGE_BYTES = 256 * 1024, /* the message that passes this is the page's last */
+    SEARCH_PAGES = 20,              /* people take back what they said just now */
+    SEARCHES_MAX = 100,             /* of one worker at once; what is beyond leaves no tombstone */
+    SEARCHES_OF_ONE_MAX = 10,       /* of one account */
 };
 
 struct search {
@@ -37,6 +39,7 @@ void archive_retract_start(unsigned n_workers)
 static void search_free(struct search *s)
 {
     n_searches[s->a->worker->index]--;
+    archive_account(s->a)->searches--;
     account_unpin(s->a);
     stanza_unref(&s->st);
     free(s);
@@ -110,11 +113,19 @@ static bool is_found(const struct search *s, const struct storage_row *row)
 
 static void read_page(struct search *s);
 
+static bool is_last_page(const struct storage_rows *rows)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < rows->n; i++)
+        bytes += rows->rows[i].bytes.len;
+    return rows->n < SEARCH_PAGE && bytes < SEARCH_PAGE_BYTES;
+}
+
 static void on_page(void *ctx, const struct storage_rows *rows)
 {
     struct search *s = ctx;
-    bool is_over =
-        rows->err != LN_OK || rows->n < SEARCH_PAGE || ++s->pages == SEARCH_PAGES || !account_is_lasting(s->a);
+    bool is_over = rows->err != LN_OK || is_last_page(rows) || ++s->pages == SEARCH_PAGES || !account_is_lasting(s->a);
 
     for (size_t i = 0; i < rows->n && account_is_lasting(s->a); i++) {
         if (is_found(s, &rows->rows[i])) {
@@ -138,6 +149,7 @@ static void read_page(struct search *s)
                               .peer = jid_bare(&s->peer),
                               .before_id = s->before,
                               .limit = SEARCH_PAGE,
+                              .bytes_max = SEARCH_PAGE_BYTES,
                               .is_backwards = true};
 
     storage_read(w->server->storage, &q, &w->executor, on_page, s);
@@ -154,9 +166,11 @@ void archive_retract(struct account *a, struct stanza *st, const struct jid *pee
     if (retract == NULL) /* as it is with nearly all */
         return;
     wanted = xml_is(retract, "retract", NULL) ? xml_attr(retract, "id", NULL) : str_make(NULL, 0);
-    if (wanted.len == 0 || n_searches[a->worker->index] >= SEARCHES_MAX)
+    if (wanted.len == 0 || n_searches[a->worker->index] >= SEARCHES_MAX ||
+        archive_account(a)->searches >= SEARCHES_OF_ONE_MAX)
         return;
     n_searches[a->worker->index]++;
+    archive_account(a)->searches++;
     s = mem_alloc(sizeof(*s));
     *s = (struct search){
         .a = a, .st = stanza_ref(st), .wanted = wanted, .peer = *peer, .before = id, .time_ms = (int64_t)(id / 1000)};

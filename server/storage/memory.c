@@ -256,14 +256,14 @@ static void read_documents(struct memory_backend *mb, const struct storage_query
     }
 }
 
-static struct storage_row *add_archived(struct rows *rows, const struct entry *e)
+static struct storage_row *add_archived(struct rows *rows, const struct entry *e, bool has_bytes)
 {
     struct storage_row *row = rows_add(rows);
 
     row->id = e->key.id;
     row->time_ms = e->time_ms;
     row->peer = arena_copy(rows->arena, e->peer);
-    row->bytes = arena_copy(rows->arena, e->bytes);
+    row->bytes = has_bytes ? arena_copy(rows->arena, e->bytes) : STR("");
     return row;
 }
 
@@ -311,7 +311,7 @@ static void walk_entries(struct memory_backend *mb, const struct storage_query *
 
 static void take_entry(struct rows *rows, const struct entry *e)
 {
-    (void)add_archived(rows, e);
+    (void)add_archived(rows, e, true);
 }
 
 static void read_entries(struct memory_backend *mb, const struct storage_query *q, struct rows *rows)
@@ -349,13 +349,14 @@ static void read_ends(struct memory_backend *mb, const struct storage_query *q, 
 static void read_ids(struct memory_backend *mb, const struct storage_query *q, struct rows *rows)
 {
     struct entry_key key = {.owner = owner_split(q->owner), .collection = q->collection};
+    size_t bytes = 0;
 
     for (size_t i = 0; i < q->n_ids; i++) {
         key.id = q->ids[i];
         struct entry *e = map_find(&mb->archives, &key);
 
         if (e != NULL)
-            (void)add_archived(rows, e);
+            bytes += add_archived(rows, e, q->bytes_max == 0 || bytes < q->bytes_max)->bytes.len;
     }
 }
 

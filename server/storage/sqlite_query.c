@@ -24,12 +24,17 @@ static void take_any_document(sqlite3_stmt *stmt, struct storage_row *row, struc
     row->peer = column(stmt, 2, arena);
 }
 
-static void take_entry(sqlite3_stmt *stmt, struct storage_row *row, struct arena *arena)
+static void take_entry_without_bytes(sqlite3_stmt *stmt, struct storage_row *row, struct arena *arena)
 {
-    row->bytes = column(stmt, 0, arena);
     row->id = (uint64_t)sqlite3_column_int64(stmt, 1);
     row->time_ms = sqlite3_column_int64(stmt, 2);
     row->peer = peer_join(arena, (struct peer_parts){peek_column(stmt, 3), peek_column(stmt, 4)});
+}
+
+static void take_entry(sqlite3_stmt *stmt, struct storage_row *row, struct arena *arena)
+{
+    row->bytes = column(stmt, 0, arena);
+    take_entry_without_bytes(stmt, row, arena);
 }
 
 static void take_number(sqlite3_stmt *stmt, struct storage_row *row, struct arena *arena)
@@ -145,8 +150,10 @@ static int read_rows(struct sqlite_conn *c, const struct storage_query *q, struc
 /* One after the other. */
 static int read_ids(struct sqlite_conn *c, const struct storage_query *q, struct rows *rows)
 {
-    static const struct query_kind one = {STMT_READ_ONE, NULL, take_entry};
-    sqlite3_stmt *stmt = c->stmts[one.stmt];
+    static const struct query_kind whole = {STMT_READ_ONE, NULL, take_entry},
+                                   in_name = {STMT_READ_ONE, NULL, take_entry_without_bytes};
+    sqlite3_stmt *stmt = c->stmts[STMT_READ_ONE];
+    size_t bytes = 0;
     int rc = SQLITE_OK;
 
     sqlite_bind_owner(stmt, q->owner);
@@ -154,8 +161,13 @@ static int read_ids(struct sqlite_conn *c, const struct storage_query *q, struct
     for (size_t i = 0; i < q->n_ids && rc == SQLITE_OK; i++) {
         if (q->ids[i] > INT64_MAX)
             continue;
+        bool is_full = q->bytes_max > 0 && bytes >= q->bytes_max;
+        size_t n = rows->pub.n;
+
         (void)sqlite3_bind_int64(stmt, 4, (sqlite3_int64)q->ids[i]);
-        rc = step_through(stmt, &one, 0, rows);
+        rc = step_through(stmt, is_full ? &in_name : &whole, 0, rows);
+        if (rows->pub.n > n)
+            bytes += rows->pub.rows[n].bytes.len;
     }
     return rc;
 }

@@ -113,7 +113,8 @@ struct storage_query {
                              included */
         STORAGE_READ,     /* archive entries with after_id < id < before_id, of `peer`, at most `limit` after the first
                              `skip` */
-        STORAGE_READ_IDS, /* those of the `n_ids` entries that are there */
+        STORAGE_READ_IDS, /* those of the `n_ids` entries that are there; behind the one whose bytes make it bytes_max
+                             they come without their bytes */
         STORAGE_TALLY,    /* one row, `id` is how many STORAGE_READ would give: `limit` at most, so it costs no more */
         STORAGE_ENDS, /* of an archive: one row, `id` of the first entry, and in `time_ms` that of the last one; both 0:
                          it is empty */
@@ -131,7 +132,8 @@ struct storage_query {
     uint64_t before_id; /* 0: to the end */
     uint32_t skip;
     uint32_t limit;      /* 0: no limit */
-    size_t bytes_max;    /* STORAGE_READ: the entry whose bytes make it so many is the last; 0: no limit */
+    size_t bytes_max;    /* STORAGE_READ: the entry whose bytes make it so many is the last; 0: no limit. READ_IDS: see
+                            there */
     bool is_backwards;   /* the newest first */
     const uint64_t *ids; /* the rows come in their order */
     size_t n_ids;

@@ -371,6 +371,40 @@ static void a_query_finds_what_lies_between_two_ids_and_single_ones(void **state
     archive_expect(p.juliet, "4", FORM("<field var='ids'><value>%s</value></field>"), archive_id(&f, 4));
 }
 
+static void ids_of_more_than_a_page_holds_come_page_by_page(void **state)
+{
+    enum { BYTES = 200 * 1000, N = 25 };
+    struct pair p = two_online(*state);
+    char *text = malloc(BYTES + 1), *ids = calloc(N, 64);
+    struct found f;
+    int n = 0, back = 0;
+
+    memset(text, 'x', BYTES);
+    text[BYTES] = '\0';
+    for (int i = 0; i < N; i++) {
+        client_send(p.romeo, "<message to='%s' type='chat'><body>%s</body></message>", p.juliet->bare, text);
+        const struct node *m = client_expect(p.juliet, "message[body]");
+
+        snprintf(ids + strlen(ids), 64, "<value>%s</value>", node_attr(node_find(m, "message/stanza-id"), "id"));
+    }
+    f = archive_ask(p.juliet, FORM("<field var='ids'>%s</field>"), ids);
+    for (n = (int)f.n; !node_matches(f.answer, "iq/fin[@complete='true']"); n += (int)f.n) {
+        assert_in_range(f.n, 1, N - 1);
+        f = archive_ask(p.juliet, FORM("<field var='ids'>%s</field>") PAGE("<after>%s</after>"), ids,
+                        archive_id(&f, f.n - 1));
+    }
+    assert_int_equal(n, N);
+    f = archive_ask(p.juliet, FORM("<field var='ids'>%s</field>") PAGE("<before/>"), ids);
+    for (back = (int)f.n; !node_matches(f.answer, "iq/fin[@complete='true']"); back += (int)f.n) {
+        assert_in_range(f.n, 1, N - 1);
+        f = archive_ask(p.juliet, FORM("<field var='ids'>%s</field>") PAGE("<before>%s</before>"), ids,
+                        archive_id(&f, 0));
+    }
+    assert_int_equal(back, N);
+    free(text);
+    free(ids);
+}
+
 static void an_id_that_is_not_in_the_archive_is_an_error(void **state)
 {
     struct pair p = two_online(*state);
@@ -661,6 +695,7 @@ int main(void)
         HARNESS_TEST(a_query_finds_those_of_one_contact),
         HARNESS_TEST(a_query_finds_those_of_a_span_of_time),
         HARNESS_TEST(a_query_finds_what_lies_between_two_ids_and_single_ones),
+        HARNESS_TEST(ids_of_more_than_a_page_holds_come_page_by_page),
         HARNESS_TEST(an_id_that_is_not_in_the_archive_is_an_error),
         HARNESS_TEST(the_form_names_all_fields),
         HARNESS_TEST(what_makes_no_sense_is_refused),

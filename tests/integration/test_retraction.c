@@ -176,6 +176,39 @@ static void in_a_room_every_occupant_speaks_for_himself(void **state)
     await_texts(juliet, "retracted retract retract");
 }
 
+/* What one retraction may make the server read is bounded, in bytes too. */
+static void what_lies_far_back_is_not_looked_for(void **state)
+{
+    enum { BYTES = 200 * 1000, N = 45 };
+    struct pair p = two_online(*state);
+    char *long_text = malloc(BYTES + 1);
+
+    memset(long_text, 'x', BYTES);
+    long_text[BYTES] = '\0';
+    say(p.romeo, p.juliet->bare, "far");
+    for (int i = 0; i < N; i++) {
+        client_send(p.romeo, "<message to='%s' type='chat'><body>%s</body></message>", p.juliet->bare, long_text);
+        client_expect(p.juliet, "message/body");
+    }
+    free(long_text);
+    client_drain(p.juliet);
+    struct found f = archive_ask(p.juliet, PAGE("<max>1</max>"));
+
+    say(p.romeo, p.juliet->bare, "near");
+    retract(p.romeo, p.juliet->bare, "id-far");
+    retract(p.romeo, p.juliet->bare, "id-near");
+    for (int i = 0; i < 500; i++) {
+        struct found last = archive_ask(p.juliet, PAGE("<max>3</max><before/>"));
+
+        assert_int_equal(last.n, 3);
+        if (node_matches(last.results[0], "message/result/forwarded/message[retracted]"))
+            break;
+        assert_in_range(i, 0, 498);
+    }
+    f = archive_ask(p.juliet, PAGE("<max>1</max>"));
+    assert_string_equal(archive_texts(&f), "far");
+}
+
 int main(void)
 {
     static const struct harness_options options = {0};
@@ -186,6 +219,7 @@ int main(void)
         HARNESS_TEST(what_was_said_and_taken_back_in_one_breath_is_gone),
         HARNESS_TEST(an_id_with_characters_that_xml_escapes_is_found),
         HARNESS_TEST(what_is_not_there_or_not_named_harms_nothing),
+        HARNESS_TEST(what_lies_far_back_is_not_looked_for),
         HARNESS_TEST(in_a_room_every_occupant_speaks_for_himself),
     };
 

@@ -229,6 +229,11 @@ static void entries_are_found_by_their_ids_and_those_that_are_not_there_are_miss
     await_answer(h, &a);
     assert_string_equal(a.text.p, "20@200,peer@x:m 40@400,peer@x:m");
     buf_deinit(&a.text);
+    q.bytes_max = 1; /* the first makes it full: of the others it is only told that they are there */
+    ask(h, &q, &a);
+    await_answer(h, &a);
+    assert_string_equal(a.text.p, "20@200,peer@x:m 40@400,peer@x:");
+    buf_deinit(&a.text);
 }
 
 static void a_replaced_entry_keeps_its_place_time_and_peer(void **state)
