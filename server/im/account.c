@@ -155,7 +155,10 @@ static void take_account(struct account *a, const struct storage_rows *rows)
     bool exists = false;
 
     for (size_t i = 0; i < rows->n; i++) {
-        exists = exists || str_eq(rows->rows[i].key, CREDENTIALS_KEY);
+        if (str_eq(rows->rows[i].key, CREDENTIALS_KEY)) {
+            exists = true;
+            a->credentials_ms = credentials_changed_ms(rows->rows[i].bytes);
+        }
         if (str_eq(rows->rows[i].key, LAST_KEY))
             take_last(a, rows->rows[i].bytes);
     }
@@ -270,13 +273,14 @@ void account_set_busy(struct account *a, bool is_busy)
         serve_waiters(a);
 }
 
-void account_now_exists(struct shard *shard, struct str bare)
+void account_now_exists(struct shard *shard, struct str bare, int64_t credentials_ms)
 {
     struct account *a = account_peek(shard, bare);
 
     if (a != NULL && a->state == ACCOUNT_ABSENT) {
         static const struct storage_rows none;
 
+        a->credentials_ms = credentials_ms;
         a->state = ACCOUNT_LOADED; /* with an empty roster, as it was just made */
         run_hook(HOOK_ACCOUNT_LOADED, a, &none);
     } else if (a != NULL && a->state == ACCOUNT_LOADING) {

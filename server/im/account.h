@@ -39,6 +39,7 @@ struct account {
     uint32_t offline_count; /* offline messages stored, those on their way to storage included */
     uint64_t offline_bytes;
     uint64_t archive_first, archive_last; /* ids of the entries at both ends of its archive; 0: it is empty */
+    int64_t credentials_ms;               /* wall clock: when its password was last changed */
     int64_t last_activity_ms;             /* wall clock of the last unavailable; 0: unknown (XEP-0012) */
     char *last_status;                    /* its status text; NULL: none. Owned */
     void **data;                          /* of modules (im/slots.h) */
@@ -98,7 +99,7 @@ void account_set_last_activity(struct account *a, struct str status);
 void accounts_free_all(struct shard *shard);
 
 /* For account_admin.c: it was made just now, and has nothing but its password. */
-void account_now_exists(struct shard *shard, struct str bare);
+void account_now_exists(struct shard *shard, struct str bare, int64_t credentials_ms);
 
 /* ---- making, changing, ending accounts ----
  * account_admin.c. [any] Each runs in the pool and on the account's home, and answers on `reply_to`: once, with LN_OK

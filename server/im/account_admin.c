@@ -10,7 +10,6 @@
 #include "server/im/presence.h"
 #include "server/im/roster_change.h"
 #include "server/im/shard.h"
-#include "server/im/user_agents.h"
 #include "server/net/pool.h"
 #include "server/storage/storage.h"
 #include "server/stream/credentials.h"
@@ -117,7 +116,7 @@ static void on_credentials_saved(void *ctx, enum ln_err err)
     struct account *a = account_peek(shard, op->jid.full);
 
     if (err == LN_OK && op->kind == OP_CREATE) {
-        account_now_exists(shard, op->jid.full);
+        account_now_exists(shard, op->jid.full, op->credentials.changed_ms);
         log_info(LOG_IM, 0, "account.created", F_STR("jid", op->jid.full));
     }
     if (err == LN_OK && op->kind == OP_PASSWORD) {
@@ -126,7 +125,7 @@ static void on_credentials_saved(void *ctx, enum ln_err err)
         if (a != NULL && a->state == ACCOUNT_LOADING) {
             a->is_out_of_date = true;
         } else if (a != NULL) {
-            user_agents_password_changed(a, op->credentials.changed_ms);
+            a->credentials_ms = op->credentials.changed_ms; /* what was stored before is void, tokens too */
             end_sessions(a, STREAM_ERR_RESET, "the password was changed", op->keep_session);
         }
     }

@@ -142,7 +142,7 @@ static void bind_to(struct bind_request *b, struct account *a)
         session_close(b->s, STREAM_ERR_NOT_AUTHORIZED, "the account is gone");
         break;
     case BIND_LOGGED_OUT:
-        session_close(b->s, STREAM_ERR_NOT_AUTHORIZED, "logged out by another client or by the administrator");
+        session_close(b->s, STREAM_ERR_NOT_AUTHORIZED, "logged out meanwhile, or the password was changed");
         break;
     case BIND_ACCOUNT_UNREADABLE:
         answer_error(b, STANZA_ERR_INTERNAL_SERVER_ERROR, "the account could not be read");

@@ -13,6 +13,7 @@
 #include "server/im/router.h"
 #include "server/im/shard.h"
 #include "server/im/unacked.h"
+#include "server/im/user_agents.h"
 #include "server/stream/stream.h"
 
 enum { GONE_MAX = 1024 }; /* sessions that ended and are remembered, of one worker */
@@ -158,10 +159,8 @@ static void write_failed(struct buf *out, enum stanza_err err, const struct resu
     xml_end(&w);
 }
 
-static struct session *find_session(const struct session *s, struct str id)
+static struct session *find_session(const struct account *a, struct str id)
 {
-    const struct account *a = account_peek(shard_of(s->worker), jid_bare(&s->jid));
-
     for (struct session *old = a != NULL ? a->sessions : NULL; old != NULL; old = old->next_of_account) {
         if (old->sm != NULL && old->sm->may_resume && !old->is_given_up &&
             str_eq_secret(str_make(old->sm->id, SM_ID_LEN), id))
@@ -185,15 +184,21 @@ void resume_refuse_count(struct session *s, const struct session *counted, uint6
 
 struct session *resume_find(struct session *s, const struct xml_element *resume, struct buf *ret_answer)
 {
+    const struct account *a = account_peek(shard_of(s->worker), jid_bare(&s->jid));
     struct str id = xml_attr(resume, "previd", NULL);
     struct session *old;
     uint64_t h;
+
+    if (a != NULL && !user_agents_allow(a, s)) {
+        session_close(s, STREAM_ERR_NOT_AUTHORIZED, "logged out meanwhile, or the password was changed");
+        return NULL;
+    }
 
     if (id.len == 0 || !str_to_u64(xml_attr(resume, "h", NULL), UINT32_MAX, &h)) {
         write_failed(ret_answer, STANZA_ERR_BAD_REQUEST, NULL);
         return NULL;
     }
-    old = find_session(s, id);
+    old = find_session(a, id);
     if (old == NULL) {
         write_failed(ret_answer, STANZA_ERR_ITEM_NOT_FOUND, find_gone(s, id));
         delivered_forget(s, id, (uint32_t)h);

@@ -27,8 +27,8 @@ bool resume_make_room(struct account *a);
 
 /* The session that `s` - authenticated, not bound, at its account's home - may continue, as <resume/> says: another one
  * of the same account. Then <resumed/> is appended to *ret_answer, and resume_adopt() must follow in the same turn.
- * NULL: <failed/> was appended, and `s` may go on and bind; or, when the count is a lie, nothing was: `s` was closed
- * with a stream error. */
+ * NULL: <failed/> was appended, and `s` may go on and bind; or, when the count is a lie or `s` may not go on any more,
+ * nothing was: `s` was closed with a stream error. */
 struct session *resume_find(struct session *s, const struct xml_element *resume, struct buf *ret_answer);
 /* Moves the connection of `own_s`, which ends, to `old`, whose former connection is closed if there still is one.
  * Writes `answer` (<resumed/>, or what it was wrapped in), and then what the client has not got. `old` continues the

@@ -25,7 +25,6 @@ struct entry {
 };
 
 struct user_agents {
-    int64_t password_changed_ms;
     struct entry *first;
 };
 
@@ -50,9 +49,9 @@ static struct user_agents *make(struct account *a)
     return *list;
 }
 
-static bool decode(const struct user_agents *list, const struct entry *e, struct user_agent *ret)
+static bool decode(const struct account *a, const struct entry *e, struct user_agent *ret)
 {
-    return user_agent_read(e->id, str_make(e->bytes, e->len), list->password_changed_ms, ret) == LN_OK;
+    return user_agent_read(e->id, str_make(e->bytes, e->len), a->credentials_ms, ret) == LN_OK;
 }
 
 /* ---- the list ---- */
@@ -102,21 +101,6 @@ void user_agents_free(struct account *a)
     *account_slot(a, slot) = NULL;
 }
 
-/* When the password was changed, which most accounts need not be asked: they have no such clients. */
-static int64_t password_change_of(const struct storage_rows *rows)
-{
-    struct credentials c;
-    int64_t changed_ms = 0;
-
-    for (size_t i = 0; i < rows->n; i++) {
-        if (str_eq(rows->rows[i].key, CREDENTIALS_KEY) && credentials_decode(rows->rows[i].bytes, &c) == LN_OK) {
-            changed_ms = c.changed_ms;
-            mem_wipe(&c, sizeof(c));
-        }
-    }
-    return changed_ms;
-}
-
 static void take_row(struct account *a, const struct storage_row *row)
 {
     struct user_agent ua;
@@ -137,15 +121,15 @@ void user_agents_on_loaded(struct account *a, const struct storage_rows *rows)
         if (str_starts(rows->rows[i].key, STR(USER_AGENT_KEY)))
             take_row(a, &rows->rows[i]);
     }
-    if (get(a) != NULL)
-        get(a)->password_changed_ms = password_change_of(rows);
 }
 
-static bool find(const struct user_agents *list, const uint8_t id[USER_AGENT_ID_BYTES], struct user_agent *ret)
+static bool find(const struct account *a, const uint8_t id[USER_AGENT_ID_BYTES], struct user_agent *ret)
 {
-    for (const struct entry *e = list->first; e != NULL; e = e->next) {
+    const struct user_agents *list = get(a);
+
+    for (const struct entry *e = list == NULL ? NULL : list->first; e != NULL; e = e->next) {
         if (memcmp(e->id, id, USER_AGENT_ID_BYTES) == 0)
-            return decode(list, e, ret);
+            return decode(a, e, ret);
     }
     return false;
 }
@@ -160,7 +144,7 @@ bool user_agents_next(const struct account *a, const void **cursor, struct user_
     do {
         e = e == NULL ? list->first : e->next;
         *cursor = e;
-    } while (e != NULL && !decode(list, e, ret));
+    } while (e != NULL && !decode(a, e, ret));
     return e != NULL;
 }
 
@@ -187,7 +171,7 @@ struct session *user_agents_session(const struct account *a, const uint8_t id[US
 
 bool user_agents_knows_password(const struct account *a, const struct user_agent *ua)
 {
-    return get(a) != NULL && ua->password_ms > get(a)->password_changed_ms;
+    return ua->password_ms > a->credentials_ms;
 }
 
 bool user_agents_allow(const struct account *a, const struct session *s)
@@ -195,9 +179,9 @@ bool user_agents_allow(const struct account *a, const struct session *s)
     static const uint8_t nobody[USER_AGENT_ID_BYTES];
     struct user_agent ua;
 
-    if (memcmp(s->user_agent, nobody, sizeof(nobody)) == 0)
-        return true;
-    return get(a) != NULL && find(get(a), s->user_agent, &ua);
+    if (s->credentials_ms < a->credentials_ms)
+        return false;
+    return memcmp(s->user_agent, nobody, sizeof(nobody)) == 0 || find(a, s->user_agent, &ua);
 }
 
 /* ---- making room ---- */
@@ -311,8 +295,8 @@ static bool is_given_token(const struct user_agent *ua, const struct sasl2_reque
            (r->used_token && !r->invalidates_token && fast_is_due(&ua->tokens, now_ms, cfg->rotate_s));
 }
 
-static void give_token(const struct user_agents *list, struct user_agent *ua, const struct sasl2_request *r,
-                       int64_t now_ms, const struct config_fast *cfg, struct buf *out)
+static void give_token(const struct account *a, struct user_agent *ua, const struct sasl2_request *r, int64_t now_ms,
+                       const struct config_fast *cfg, struct buf *out)
 {
     unsigned mechanism = r->wants_token ? r->wanted_mechanism : ua->tokens.current.mechanism;
     struct xml_writer w = xml_writer_to(out);
@@ -320,8 +304,8 @@ static void give_token(const struct user_agents *list, struct user_agent *ua, co
     char expiry[32];
 
     /* Younger than the password, also when the clock was set back. */
-    if (now_ms <= list->password_changed_ms)
-        now_ms = list->password_changed_ms + 1;
+    if (now_ms <= a->credentials_ms)
+        now_ms = a->credentials_ms + 1;
     fast_issue(&ua->tokens, mechanism, now_ms, cfg->lifetime_s, &token);
     xml_start(&w, "token", NS_FAST);
     xml_put_attr(&w, "expiry", datetime_format(ua->tokens.fresh.expires_ms, expiry));
@@ -343,7 +327,7 @@ enum user_agent_login user_agents_log_in(struct account *a, struct session *s, s
 
     if (!r->has_user_agent)
         return USER_AGENT_NOTED;
-    if (!find(make(a), r->user_agent_id, &ua)) {
+    if (!find(a, r->user_agent_id, &ua)) {
         memset(&ua, 0, sizeof(ua));
         memcpy(ua.id, r->user_agent_id, sizeof(ua.id));
         ua.first_seen_ms = now_ms;
@@ -358,7 +342,7 @@ enum user_agent_login user_agents_log_in(struct account *a, struct session *s, s
         ua.password_ms = now_ms;
     has_to_wait = r->invalidates_token && r->used_token;
     if (is_given_token(&ua, r, now_ms, cfg)) {
-        give_token(get(a), &ua, r, now_ms, cfg, token);
+        give_token(a, &ua, r, now_ms, cfg, token);
         has_to_wait = true;
     }
     t = update(a, &ua);
@@ -416,11 +400,4 @@ void user_agents_log_out(struct account *a, const struct user_agent *ua, storage
     forget(a, ua, t);
     log_info(LOG_IM, 0, "user_agent.logged_out", F_STR("jid", a->jid.full), F_STR("software", user_agent_software(ua)));
     commit(a, t, on_forgotten, l);
-}
-
-/* What is stored is older than the password, and therefore void already. */
-void user_agents_password_changed(struct account *a, int64_t when_ms)
-{
-    if (get(a) != NULL)
-        get(a)->password_changed_ms = when_ms;
 }

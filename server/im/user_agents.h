@@ -43,14 +43,13 @@ struct session *user_agents_session(const struct account *a, const uint8_t id[US
 /* Has it shown the password since that was last changed? Then it may know it. */
 bool user_agents_knows_password(const struct account *a, const struct user_agent *ua);
 
-/* May the session be bound? Not when its client was logged out since it came in. */
+/* May the session, which is not bound yet, go on? Not when since it logged in its client was logged out, the password
+ * changed, or the account deleted and made anew: sessions that are bound have ended by that. */
 bool user_agents_allow(const struct account *a, const struct session *s);
 
 /* ---- ending ---- */
 
 /* Forgets the client and its tokens; when that is committed `done` is called, and then its sessions are closed. */
 void user_agents_log_out(struct account *a, const struct user_agent *ua, storage_on_committed done, void *ctx);
-/* All tokens are void from now on: the password was changed. */
-void user_agents_password_changed(struct account *a, int64_t when_ms);
 
 #endif

@@ -121,7 +121,7 @@ static void on_account_ready(struct account *a, void *ctx)
         login_free(l);
     } else if (a->state == ACCOUNT_FAILED) {
         refuse(l, "temporary-auth-failure");
-    } else if (!account_is_lasting(a)) {
+    } else if (!account_is_lasting(a) || !user_agents_allow(a, l->s)) {
         refuse(l, "not-authorized");
     } else if (!l->is_noted) {
         note_client(l, a);

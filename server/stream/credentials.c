@@ -65,6 +65,14 @@ static uint64_t take_number(struct reading *r, unsigned bytes)
     return n;
 }
 
+int64_t credentials_changed_ms(struct str bytes)
+{
+    struct reading r = {.rest = bytes};
+
+    (void)take(&r, 1 + 8); /* format, created_ms */
+    return (int64_t)take_number(&r, 8);
+}
+
 static void take_bytes(struct reading *r, uint8_t *out, size_t len)
 {
     const char *p = take(r, len);

@@ -26,6 +26,8 @@ bool credentials_has(const struct credentials *c, enum scram_hash h);
 void credentials_encode(struct buf *out, const struct credentials *c);
 /* [any] LN_E_CORRUPT */
 enum ln_err credentials_decode(struct str bytes, struct credentials *ret);
+/* [any] Of what credentials_encode() wrote, `changed_ms` only: for who needs no keys. */
+int64_t credentials_changed_ms(struct str bytes);
 /* [pool] Derives keys for a password that precis_opaque_string() prepared, with fresh salts; the times are the
  * caller's. */
 enum ln_err credentials_derive(struct str password, uint32_t iterations, struct credentials *ret);

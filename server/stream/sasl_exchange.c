@@ -135,6 +135,7 @@ static void succeed(struct session *s)
     const struct sasl *x = s->sasl;
 
     s->mechanism = x->mechanism->name;
+    s->credentials_ms = x->credentials_ms;
     counter_add(&s->worker->counters.logins, 1);
     log_debug(LOG_SASL, s->id, "sasl.done", F_STR("jid", x->jid.full), F_CSTR("mech", x->mechanism->name),
               F_U64("ms", (uint32_t)worker_now_ms(s->worker) - s->sasl_ms));

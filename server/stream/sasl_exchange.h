@@ -28,7 +28,8 @@ struct sasl {
     enum sasl_step step;
     struct scram *scram;
     struct jid_buf jid_mem;
-    struct jid jid; /* bare; empty until the username is known */
+    struct jid jid;         /* bare; empty until the username is known */
+    int64_t credentials_ms; /* when the account's password was changed, as far as was known when it was asked for */
     struct str cb_type;
     char cb_type_mem[64];
     struct wheel_timer delay; /* the verdict is held back */

@@ -55,6 +55,7 @@ bool sasl_take_keys(struct sasl_lookup *l, const struct storage_rows *rows)
         err = credentials_decode(rows->rows[0].bytes, &c);
         if (err == LN_OK) {
             l->is_known = choose_keys(l, x->mechanism, &c);
+            x->credentials_ms = c.changed_ms;
             mem_wipe(&c, sizeof(c));
         }
     }

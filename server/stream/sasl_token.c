@@ -17,7 +17,7 @@ struct token_lookup {
 enum { CREDENTIALS_ROW, USER_AGENT_ROW, TOKEN_QUERIES };
 
 /* The client's tokens, if account and client are known, and none otherwise: those of nobody. */
-static enum ln_err read_tokens(const struct storage_rows rows[TOKEN_QUERIES], struct user_agent *ret)
+static enum ln_err read_tokens(struct sasl *x, const struct storage_rows rows[TOKEN_QUERIES], struct user_agent *ret)
 {
     const struct storage_rows *account = &rows[CREDENTIALS_ROW], *client = &rows[USER_AGENT_ROW];
     struct credentials c;
@@ -29,6 +29,7 @@ static enum ln_err read_tokens(const struct storage_rows rows[TOKEN_QUERIES], st
     err = credentials_decode(account->rows[0].bytes, &c);
     if (err == LN_OK)
         err = user_agent_decode(client->rows[0].key, client->rows[0].bytes, c.changed_ms, ret);
+    x->credentials_ms = err == LN_OK ? c.changed_ms : 0;
     mem_wipe(&c, sizeof(c));
     return err;
 }
@@ -83,7 +84,7 @@ static void on_tokens(void *ctx, const struct storage_rows *rows)
 
     session_resume(s);
     if (session_is_alive(s)) {
-        enum ln_err err = read_tokens(rows, &ua);
+        enum ln_err err = read_tokens(s->sasl, rows, &ua);
 
         if (err != LN_OK)
             sasl_fail_for_now(s, err);

@@ -140,6 +140,7 @@ struct session {
     int64_t bound_ms;         /* wall clock */
     const char *mechanism;    /* that it logged in with, a literal */
     char *header_from;        /* before SASL: the bare JID that the stream header named; NULL: none. Owned */
+    int64_t credentials_ms;   /* wall clock: since when that counts by which it logged in, password or token */
     uint8_t user_agent[16];   /* the client that it is (stream/user_agent.h); zeros: it has not said */
     uint32_t sasl_ms;         /* worker clock, cut to 32 bits: when SASL began, for logs */
     struct xml_limits limits; /* in force for the reader */

@@ -41,7 +41,9 @@ static bool parse_hex(struct str text, bool has_hyphens, uint8_t ret[USER_AGENT_
 
 bool user_agent_parse_id(struct str text, uint8_t ret[USER_AGENT_ID_BYTES])
 {
-    return text.len == 36 && parse_hex(text, true, ret);
+    static const uint8_t nobody[USER_AGENT_ID_BYTES];
+
+    return text.len == 36 && parse_hex(text, true, ret) && memcmp(ret, nobody, sizeof(nobody)) != 0;
 }
 
 struct str user_agent_key(const uint8_t id[USER_AGENT_ID_BYTES], char out[USER_AGENT_KEY_LEN])

@@ -30,7 +30,8 @@ struct user_agent {
     char software[USER_AGENT_TEXT_MAX], device[USER_AGENT_TEXT_MAX];
 };
 
-/* [any] A UUID in text, any version: what the client calls itself. False: not one. */
+/* [any] A UUID in text, any version: what the client calls itself. False: not one, or the nil UUID, which is nobody's.
+ */
 bool user_agent_parse_id(struct str text, uint8_t ret[USER_AGENT_ID_BYTES]);
 /* [any] The key of its document; borrowed from `out`. */
 struct str user_agent_key(const uint8_t id[USER_AGENT_ID_BYTES], char out[USER_AGENT_KEY_LEN]);
