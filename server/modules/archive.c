@@ -65,7 +65,8 @@ static void on_committed(void *ctx, enum ln_err err)
 {
     struct commit *c = ctx;
 
-    turns[c->w->index].in_flight--; /* the turn ends with the next commit, if more was gathered */
+    turns[c->w->index].in_flight--;
+    hooks_at_turn_end(c->w); /* with the next commit, if more was gathered meanwhile */
     if (err != LN_OK)
         log_warn(LOG_MODULE, 0, "archive.failed", F_U64("messages", c->n), F_ERR("err", err));
     for (size_t i = 0; i < c->n; i++) {
