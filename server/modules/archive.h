@@ -14,10 +14,9 @@
 #include "server/im/account.h"
 #include "server/im/hooks.h"
 
-/* What the module keeps for an account in memory. */
+/* What the module keeps in memory for an account that has said what it prefers, or takes something back. */
 struct archive_account {
     struct archive_prefs *prefs; /* NULL: it never said, the host's default counts */
-    uint32_t appended;           /* entries since its length was last looked at */
     uint32_t searches;           /* for what was taken back, under way */
 };
 /* Made when there was none. */

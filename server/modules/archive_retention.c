@@ -242,14 +242,12 @@ void archive_retention_turn(struct worker *w)
 void archive_retention_appended(struct account *a, const struct config_host *host)
 {
     struct walker *x = &walkers[a->worker->index];
-    struct archive_account *mine;
 
     if (host == NULL || host->archive.keep_messages == 0)
         return;
-    mine = archive_account(a);
-    if (++mine->appended < APPENDED_MAX || x->n_urgent == URGENT_MAX || x->w == NULL)
+    if (++a->archive_appended < APPENDED_MAX || x->n_urgent == URGENT_MAX || x->w == NULL)
         return;
-    mine->appended = 0;
+    a->archive_appended = 0;
     x->urgent[x->n_urgent++] = copy(a->jid.full);
     step(x);
 }

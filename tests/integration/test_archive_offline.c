@@ -4,6 +4,9 @@
 #include "raw.h"
 #include "sasl2_client.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #define SMALL        "small.example"
 #define ARCHIVE_ONLY "archive-only.example"
 
@@ -37,6 +40,22 @@ static const char *texts_of(struct client *romeo, struct client *c)
                  node_text(m, "message/body"));
     }
     return texts;
+}
+
+/* No file of the server may grow beyond that. */
+static void limit_files(struct harness *h, rlim_t bytes)
+{
+    struct rlimit limit;
+
+    assert_int_equal(prlimit(h->server.pid, RLIMIT_FSIZE, NULL, &limit), 0);
+    limit.rlim_cur = bytes;
+    assert_int_equal(prlimit(h->server.pid, RLIMIT_FSIZE, &limit, NULL), 0);
+}
+
+/* Else the limit would kill the server, which no disk does. */
+static void survive_the_limit(void)
+{
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 static void who_reads_the_archive_first_is_not_sent_the_same_again(void **state)
@@ -208,6 +227,30 @@ static void without_offline_storage_the_archive_is_enough(void **state)
     archive_expect(juliet, "0 1", ALL);
 }
 
+/* Without offline storage the archive is the only place, so the sender must hear that it could not be written. Who is
+ * online gets messages all the same. */
+static void a_disk_that_fails_costs_nobody_a_message_in_silence(void **state)
+{
+    struct harness *h = *state;
+    struct client *romeo = client_login(h, harness_account(h), "r", CLIENT_ACKS), *juliet = harness_login(h);
+    const struct account *a = named(h, "unwritten", ARCHIVE_ONLY);
+
+    client_go_online(juliet, 0);
+    limit_files(h, 0);
+    client_send(romeo, "<message to='%s' type='chat' id='lost'><body>x</body></message>", a->jid);
+    const struct node *error = client_expect(romeo, "message[@type='error'][@id='lost']/error");
+
+    assert_true(node_matches(error, "message/error[internal-server-error]") ||
+                node_matches(error, "message/error[resource-constraint]"));
+    client_send(romeo, "<message to='%s' type='chat'><body>live</body></message>", juliet->bare);
+    client_expect(juliet, "message/body[.='live']");
+    limit_files(h, RLIM_INFINITY);
+    client_wait_acked(romeo);
+    say_numbered(romeo, a->jid, 0, 1);
+    client_expect_none(romeo, "message");
+    archive_expect(client_login(h, a, "one", 0), "0", ALL);
+}
+
 /* XEP-0386 section 3.2 */
 static void who_binds_with_the_login_is_told_the_ends_of_the_archive_and_reads_there_what_was_missed(void **state)
 {
@@ -248,6 +291,7 @@ static void who_binds_with_the_login_is_told_the_ends_of_the_archive_and_reads_t
 int main(void)
 {
     static const struct harness_options options = {
+        .in_child = survive_the_limit,
         .tables = "\n[[host]]\nname = \"" SMALL "\"\n[host.limits]\noffline_messages = 5\n"
                   "[[host]]\nname = \"" ARCHIVE_ONLY "\"\nmodules = [\"disco\", \"ping\", \"sm\", \"archive\"]\n"};
     const struct CMUnitTest tests[] = {
@@ -260,6 +304,7 @@ int main(void)
         HARNESS_TEST(what_is_stored_but_not_archived_is_sent_in_any_case),
         HARNESS_TEST(what_offline_storage_has_no_room_for_is_in_the_archive_and_not_refused),
         HARNESS_TEST(without_offline_storage_the_archive_is_enough),
+        HARNESS_TEST(a_disk_that_fails_costs_nobody_a_message_in_silence),
         HARNESS_TEST(who_binds_with_the_login_is_told_the_ends_of_the_archive_and_reads_there_what_was_missed),
     };
 
