@@ -342,7 +342,7 @@ static void on_start(struct server *server)
 
 const struct module module_archive = {
     .name = "archive",
-    .features = {NS_SID},
+    .features = {NS_MAM, NS_SID}, /* the host has no archive itself; some clients look for the feature only there */
     .account_features = {NS_MAM, NS_MAM_EXTENDED, NS_MAM_GROUPCHAT, NS_SID, NS_RETRACT, NS_TOMBSTONE},
     .iq =
         {

@@ -168,6 +168,14 @@ static struct page page_of_ids(const struct archive_wanted *w, const struct stor
 
 /* ---- what the client has ---- */
 
+/* A client that begins with what came after an entry which is older than its session has all up to there, from a
+ * session before this one: from this one it has read nothing yet. */
+static bool has_all_before(const struct session *s, const struct archive_wanted *w)
+{
+    return w->is_behind_entry && !w->is_filtered && !w->is_backwards && !s->has_asked_archive &&
+           w->after / 1000 < (uint64_t)s->bound_ms;
+}
+
 /* Offline copies of what it read are not sent to it (XEP-0313 section 6.1.1): as far as its pages follow each other
  * without a gap. */
 static void note_read(const struct errand *e, const struct page *p)
@@ -175,7 +183,13 @@ static void note_read(const struct errand *e, const struct page *p)
     struct session *s = e->iq->session;
     const struct archive_wanted *w = e->wanted;
 
-    if (p->n == 0 || w->has_ids || !jid_is_empty(&w->with))
+    if (w->has_ids || !jid_is_empty(&w->with))
+        return;
+    if (has_all_before(s, w) && s->read_to < w->after) {
+        s->read_from = 1;
+        s->read_to = w->after;
+    }
+    if (p->n == 0)
         return;
     uint64_t from = row_at(p, 0, false)->id, to = row_at(p, 0, true)->id;
     bool goes_on = s->read_to > 0 && !w->is_backwards && w->after >= s->read_from - 1 && w->after <= s->read_to;
@@ -198,6 +212,7 @@ static void answer_page(struct errand *e, const struct storage_rows *rows)
         send_entries(e, &p);
         note_read(e, &p);
     }
+    e->iq->session->has_asked_archive = true;
     send_fin(e, &p, rsm);
 }
 

@@ -39,6 +39,12 @@ static void narrow_after(struct archive_wanted *w, uint64_t id)
         w->after = id;
 }
 
+static void begin_behind(struct archive_wanted *w, uint64_t id)
+{
+    narrow_after(w, id);
+    w->is_behind_entry = true;
+}
+
 static void narrow_before(struct archive_wanted *w, uint64_t id)
 {
     if (w->before == 0 || id < w->before)
@@ -61,6 +67,7 @@ static enum taken take_end(struct reading *r, struct str text, void (*narrow)(st
 
 static enum taken take_with(struct reading *r, const struct xml_element *field)
 {
+    r->w->is_filtered = true;
     return jid_parse(data_form_field_value(field), &r->w->with_mem, &r->w->with) == LN_OK ? TAKEN : NOT_A_JID;
 }
 
@@ -69,6 +76,7 @@ static enum taken take_start(struct reading *r, const struct xml_element *field)
 {
     int64_t ms;
 
+    r->w->is_filtered = true;
     if (!datetime_parse(data_form_field_value(field), &ms))
         return MALFORMED;
     if (ms > 0)
@@ -93,7 +101,7 @@ static enum taken take_before_id(struct reading *r, const struct xml_element *fi
 
 static enum taken take_after_id(struct reading *r, const struct xml_element *field)
 {
-    return take_end(r, data_form_field_value(field), narrow_after);
+    return take_end(r, data_form_field_value(field), begin_behind);
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -110,7 +118,7 @@ static enum taken take_ids(struct reading *r, const struct xml_element *field)
     struct str text;
     size_t n = 0;
 
-    w->has_ids = true;
+    w->has_ids = w->is_filtered = true;
     while (data_form_next_value(field, &cursor, &text)) {
         if (w->n_ids == ARCHIVE_IDS_MAX)
             return TOO_MANY;
@@ -197,7 +205,7 @@ static enum taken take_page(struct reading *r, const struct xml_element *query, 
     w->is_flipped = xml_child(query, "flip-page", NS_MAM) != NULL;
     w->is_from_the_edge = page.after.len == 0 && page.before.len == 0;
     if (!w->is_count && page.after.len > 0)
-        taken = take_end(r, page.after, narrow_after);
+        taken = take_end(r, page.after, begin_behind);
     if (!w->is_count && taken == TAKEN && page.before.len > 0)
         taken = take_end(r, page.before, narrow_before);
     return taken;

@@ -20,6 +20,8 @@ struct archive_wanted {
     bool is_flipped;                   /* sent newest first */
     bool is_count;                     /* only how many there are */
     bool is_from_the_edge;             /* no page was in front of this one */
+    bool is_behind_entry;              /* `after` is an entry that the client named */
+    bool is_filtered;                  /* by more than ids of ends */
     uint32_t max;                      /* at most so many */
     uint64_t named[ARCHIVE_NAMED_MAX]; /* entries that must be there */
     size_t n_named;

@@ -92,6 +92,7 @@ struct session {
     bool client_acks : 1;   /* the client tells which stanzas it has (XEP-0198): `sm` is there */
     bool is_inactive : 1; /* the client said that nobody looks at it (XEP-0352): stream_upper->on_sending() is asked */
     bool presence_is_stamped : 1; /* `presence` has its delay stamp: it gets it when it is first sent later */
+    bool has_asked_archive : 1;   /* its client has read in the account's archive: `read_from` */
     bool is_given_up : 1;         /* session_give_up(): takes nothing more */
     bool is_secure : 1;           /* the stream's own from here: TLS, ended by us or by a trusted balancer */
     bool is_pinged : 1;           /* silent for long: an answer is awaited */

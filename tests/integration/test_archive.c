@@ -37,6 +37,18 @@ static void an_account_says_that_it_has_an_archive(void **state)
                                    "[feature[@var='" RETRACT "#tombstone']]"));
 }
 
+/* Where some clients look for it; there is nothing to read there, and nothing of an account's. */
+static void the_host_says_that_its_accounts_have_one_and_has_none_itself(void **state)
+{
+    struct client *c = harness_login(*state);
+    const struct node *info =
+        client_request(c, "get", DOMAIN, "<query xmlns='http://jabber.org/protocol/disco#info'/>");
+
+    assert_true(node_matches(info, "iq/query/feature[@var='" MAM "']"));
+    assert_true(node_matches(client_request(c, "set", DOMAIN, "<query xmlns='" MAM "'/>"),
+                             "iq[@type='error']/error/service-unavailable"));
+}
+
 static void where_the_module_is_off_there_is_none(void **state)
 {
     struct harness *h = *state;
@@ -682,6 +694,7 @@ int main(void)
         .tables = "\n[[host]]\nname = \"" OFF "\"\nmodules = [\"disco\", \"ping\", \"sm\", \"offline\"]\n"};
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(an_account_says_that_it_has_an_archive),
+        HARNESS_TEST(the_host_says_that_its_accounts_have_one_and_has_none_itself),
         HARNESS_TEST(where_the_module_is_off_there_is_none),
         HARNESS_TEST(both_sides_of_a_conversation_have_it_each_once),
         HARNESS_TEST(a_result_has_the_message_as_it_was_with_its_id_and_time),

@@ -164,6 +164,67 @@ static void who_read_what_one_contact_said_is_sent_what_others_said(void **state
     assert_string_equal(texts_of(romeo, juliet), "0 1 2");
 }
 
+/* It read them in an earlier session, which ended before they could count as delivered. */
+static void who_goes_on_behind_what_it_has_is_not_sent_that_again(void **state)
+{
+    struct harness *h = *state;
+    struct client *romeo = harness_login(h);
+    const struct account *a = harness_account(h);
+
+    say_numbered(romeo, a->jid, 0, 3);
+    struct client *juliet = client_login(h, a, "one", 0);
+    struct found f = archive_ask(juliet, ALL);
+
+    assert_int_equal(f.n, 3);
+    client_drop(juliet);
+    say_numbered(romeo, a->jid, 3, 2);
+    juliet = client_login(h, a, "two", 0);
+    archive_expect(juliet, "3", PAGE("<max>1</max><after>%s</after>"), archive_id(&f, 2));
+    client_go_online(juliet, 0);
+    assert_string_equal(texts_of(romeo, juliet), "4");
+}
+
+static void who_finds_nothing_new_behind_what_it_has_is_sent_nothing(void **state)
+{
+    struct harness *h = *state;
+    struct client *romeo = harness_login(h);
+    const struct account *a = harness_account(h);
+
+    say_numbered(romeo, a->jid, 0, 3);
+    struct client *juliet = client_login(h, a, "one", 0);
+    struct found f = archive_ask(juliet, ALL);
+
+    client_drop(juliet);
+    juliet = client_login(h, a, "two", 0);
+    archive_expect(juliet, "", PAGE("<after>%s</after>"), archive_id(&f, 2));
+    client_go_online(juliet, 0);
+    assert_string_equal(texts_of(romeo, juliet), "");
+}
+
+/* What a client has learnt of in this session, or asks for a part of, says nothing of what lies before. */
+static void who_goes_on_behind_a_part_is_sent_what_lies_before(void **state)
+{
+    struct harness *h = *state;
+    struct client *romeo = harness_login(h), *nurse = harness_login(h);
+    const struct account *a = harness_account(h);
+
+    say_numbered(nurse, a->jid, 0, 1);
+    say_numbered(romeo, a->jid, 1, 1);
+    say_numbered(romeo, a->jid, 2, 1);
+    struct client *juliet = client_login(h, a, "one", 0);
+    struct found f =
+        archive_ask(juliet, FORM("<field var='with'><value>%s</value></field>") PAGE("<max>1</max>"), romeo->bare);
+
+    assert_string_equal(archive_texts(&f), "1");
+    archive_expect(juliet, "2", PAGE("<after>%s</after>"), archive_id(&f, 0));
+    client_drop(juliet);
+    juliet = client_login(h, a, "two", 0);
+    archive_expect(juliet, "2", FORM("<field var='with'><value>%s</value></field>") PAGE("<after>%s</after>"),
+                   romeo->bare, archive_id(&f, 0));
+    client_go_online(juliet, 0);
+    assert_string_equal(texts_of(romeo, juliet), "0 1 2");
+}
+
 static void what_is_stored_but_not_archived_is_sent_in_any_case(void **state)
 {
     struct harness *h = *state;
@@ -301,6 +362,9 @@ int main(void)
         HARNESS_TEST(pages_backwards_count_as_far_as_they_reach),
         HARNESS_TEST(a_gap_between_two_pages_is_sent),
         HARNESS_TEST(who_read_what_one_contact_said_is_sent_what_others_said),
+        HARNESS_TEST(who_goes_on_behind_what_it_has_is_not_sent_that_again),
+        HARNESS_TEST(who_finds_nothing_new_behind_what_it_has_is_sent_nothing),
+        HARNESS_TEST(who_goes_on_behind_a_part_is_sent_what_lies_before),
         HARNESS_TEST(what_is_stored_but_not_archived_is_sent_in_any_case),
         HARNESS_TEST(what_offline_storage_has_no_room_for_is_in_the_archive_and_not_refused),
         HARNESS_TEST(without_offline_storage_the_archive_is_enough),
