@@ -47,10 +47,8 @@ void components_apply_config(struct worker *w)
     struct shard *shard = shard_of(w);
     struct component *c;
 
-    for (size_t cursor = 0; (c = hash_table_next(&shard->components, &cursor)) != NULL;) {
-        if (config_component(w->config, c->domain) == NULL)
-            component_close(c, STREAM_ERR_HOST_GONE, "the component is not in the configuration any more");
-    }
+    for (size_t cursor = 0; (c = hash_table_next(&shard->components, &cursor)) != NULL;)
+        component_check_again(c);
 }
 
 static void say_goodbye(struct conn *conn, void *arg)

@@ -134,7 +134,7 @@ static bool has_proved_itself(const struct component *c, struct str handshake)
     const struct config_component *row = config_component(c->worker->config, c->domain);
     struct buf b = {0};
     uint8_t hash[SHA1_BYTES];
-    char hex[2 * SHA1_BYTES + 1];
+    char hex[2 * SHA1_BYTES];
 
     if (row == NULL)
         return false;
@@ -148,6 +148,14 @@ static bool has_proved_itself(const struct component *c, struct str handshake)
         hex[2 * i + 1] = "0123456789abcdef"[hash[i] & 15];
     }
     return is_same(handshake, hex, 2 * sizeof(hash));
+}
+
+void component_check_again(struct component *c)
+{
+    if (config_component(c->worker->config, c->domain) == NULL)
+        component_close(c, STREAM_ERR_HOST_GONE, "the component is not in the configuration any more");
+    else if (!has_proved_itself(c, str_of(c->proof)))
+        component_close(c, STREAM_ERR_RESET, "the secret was changed");
 }
 
 static void connect_at_home(struct component *c)
@@ -181,7 +189,8 @@ static void arrive(struct task *own_task)
     free(m);
     if (c->worker->is_draining)
         component_close(c, STREAM_ERR_SYSTEM_SHUTDOWN, NULL);
-    else
+    component_check_again(c); /* a reload while it was under way found nobody */
+    if (c->state == COMPONENT_MOVING)
         connect_at_home(c);
 }
 
@@ -265,8 +274,10 @@ static void take_element(struct component *c, struct xml_result *r)
     }
     if (!is_handshake || !xml_is(r->element, "handshake", NS_CLIENT) || !has_proved_itself(c, r->element->text))
         component_close(c, STREAM_ERR_NOT_AUTHORIZED, "a wrong handshake, or none");
-    else
+    else {
+        memcpy(c->proof, r->element->text.p, sizeof(c->proof) - 1);
         go_home(c);
+    }
     arena_free(&r->arena);
 }
 

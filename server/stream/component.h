@@ -29,6 +29,7 @@ struct component {
     enum component_state state;
     struct str domain; /* prepared; set by the header. Owned */
     char id[33];       /* of the stream */
+    char proof[41];    /* that it knows the secret: looked at again when the configuration was changed */
     struct xml_reader reader;
     struct xml_limits limits;
     struct wheel_timer timer;  /* until the handshake: the time allowed; then to look whether it is still there */
@@ -50,6 +51,9 @@ void component_set_upper(const struct component_upper *upper);
 
 /* A connection to a listener for components was accepted. */
 void component_accept(struct worker *w, struct conn *own_conn);
+/* After a change of the configuration: ends it if its domain is none of a component any more, or the secret is another
+ * one than it has proved to know. */
+void component_check_again(struct component *c);
 /* Is this connection one of theirs? */
 bool component_owns(const struct conn *conn);
 /* Queues a stanza, with `to` instead of its own unless that is empty. False: it does not read. */

@@ -198,8 +198,49 @@ static void broken_xml_ends_the_stream(void **state)
     raw_free(&r);
 }
 
+#define ROW(domain, secret) "[[component]]\ndomain = \"" domain "\"\nsecret = \"" secret "\"\n"
+
+static void reload(struct harness *h)
+{
+    char *output = NULL;
+
+    if (harness_ctl(h, NULL, &output, "reload") != 0)
+        test_fail("linnetctl reload: %s", output);
+    free(output);
+}
+
+static void one_that_the_configuration_knows_no_more_ends(void **state)
+{
+    static const char *const tables = ROW(COMPONENT, SECRET) ROW(OTHER, SECRET);
+    static const char *const changed = ROW(COMPONENT, SECRET) ROW(OTHER, "another secret");
+    static const char *const gone = ROW(COMPONENT, SECRET);
+    struct harness_options options = {.workers = 2, .tables = tables};
+    struct harness *h = harness_new(&options);
+    struct raw *same, *r;
+
+    (void)state;
+    harness_start(h);
+    same = raw_component(h, COMPONENT, SECRET);
+    r = raw_component(h, OTHER, SECRET);
+    harness_configure(h, NULL, changed);
+    reload(h);
+    raw_expect_error(r, "reset");
+    raw_free(&r);
+    r = raw_component(h, OTHER, "another secret");
+    harness_configure(h, NULL, gone);
+    reload(h);
+    raw_expect_error(r, "host-gone");
+    raw_send(same, "<iq type='get' id='q' to='" DOMAIN "' from='" COMPONENT "'><ping xmlns='urn:xmpp:ping'/></iq>");
+    raw_expect(same, "iq[@type='result'][@id='q']");
+    raw_free(&r);
+    raw_free(&same);
+    harness_stop(h);
+    harness_free(&h);
+}
+
 int main(void)
 {
+    const struct CMUnitTest alone[] = {cmocka_unit_test(one_that_the_configuration_knows_no_more_ends)};
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(a_component_that_knows_the_secret_is_welcome),
         HARNESS_TEST(one_with_another_secret_is_not),
@@ -222,5 +263,5 @@ int main(void)
                   "[[component]]\ndomain = \"" OTHER "\"\nsecret = \"" SECRET "\"\n",
     };
 
-    return harness_run_tests("components", tests, &options);
+    return harness_run_tests("components", tests, &options) + cmocka_run_group_tests(alone, NULL, NULL);
 }
