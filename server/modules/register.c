@@ -118,11 +118,12 @@ static bool count(const struct session *s, const char *what, uint64_t limit)
     char bytes[16];
     struct str address = throttle_address(conn_peek_peer(s->conn), bytes);
 
-    if (throttle_count(s->worker->server->throttle, what, address, HOUR_S) <= limit)
-        return true;
-    log_warn(LOG_MODULE, s->id, "register.limited", F_CSTR("what", what), F_U64("limit", limit),
-             F_ADDR("peer", conn_peek_peer(s->conn)));
-    return false;
+    uint32_t n = throttle_count(s->worker->server->throttle, what, address, HOUR_S);
+
+    if (n == limit + 1) /* and not each time: who goes on would write the log */
+        log_warn(LOG_MODULE, s->id, "register.limited", F_CSTR("what", what), F_U64("limit", limit),
+                 F_ADDR("peer", conn_peek_peer(s->conn)));
+    return n <= limit;
 }
 
 static enum stanza_err error_of(enum ln_err err)

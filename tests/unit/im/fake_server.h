@@ -57,6 +57,7 @@ static struct {
     struct buf routed;
     struct fake_account_call call;
     unsigned n_settled;
+    unsigned n_logged;   /* lines of log, of whatever level */
     unsigned counted[2]; /* by throttle_count(): "register", "register-name" */
     int64_t now_ms;
 } fake;
@@ -70,6 +71,7 @@ void log_write(enum log_level level, enum log_subsystem subsystem, uint64_t sid,
                size_t n_fields)
 {
     (void)level, (void)subsystem, (void)sid, (void)fields, (void)n_fields;
+    fake.n_logged++;
 }
 
 const struct config_host *config_host(const struct config *cfg, struct str domain)

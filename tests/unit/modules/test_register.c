@@ -199,6 +199,27 @@ static void an_address_tries_eight_names_for_each_account_it_may_make(void **sta
     fake_expect(&fake.stranger.out, LIMITED("too many attempts from your address"));
 }
 
+/* Or whoever may not try any more would write the log. */
+static void who_goes_on_trying_is_logged_once(void **state)
+{
+    unsigned before;
+
+    (void)state;
+    fake_make_account(STR("romeo@h.example"));
+    for (int i = 0; i < 16; i++) {
+        early(SET(FIELDS("romeo", "rosebud")));
+        fake_run(1);
+        fake_expect(&fake.stranger.out, ERROR("", "cancel", "conflict"));
+    }
+    atomic_store(&log_levels_[LOG_MODULE], (unsigned char)LOG_LEVEL_WARN);
+    before = fake.n_logged;
+    for (int i = 0; i < 100; i++) {
+        early(SET(FIELDS("romeo", "rosebud")));
+        fake_expect(&fake.stranger.out, LIMITED("too many attempts from your address"));
+    }
+    assert_int_equal(fake.n_logged, before + 1);
+}
+
 static void a_stranger_who_hangs_up_meanwhile_makes_no_account(void **state)
 {
     (void)state;
@@ -314,6 +335,7 @@ int main(void)
         test(a_password_that_cannot_be_prepared_is_not_acceptable),
         test(an_address_makes_as_many_accounts_as_the_limit_says),
         test(an_address_tries_eight_names_for_each_account_it_may_make),
+        test(who_goes_on_trying_is_logged_once),
         test(a_stranger_who_hangs_up_meanwhile_makes_no_account),
         test(a_user_is_told_that_he_is_registered_and_under_which_name),
         test(a_changed_password_spares_the_session_that_changed_it),
