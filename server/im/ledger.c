@@ -34,7 +34,9 @@ struct held {
 };
 
 struct ledger {
-    struct entry *entries; /* oldest first, from `first` on */
+    struct session *s;
+    struct ledger *next, **prev; /* the shard's list */
+    struct entry *entries;       /* oldest first, from `first` on */
     size_t first, end, cap;
     struct held *held;
     size_t n_held, held_cap;
@@ -49,26 +51,28 @@ struct ledger {
 static struct ledger *ledger_of(struct session *s)
 {
     struct shard *shard = shard_of(s->worker);
+    struct ledger *l;
 
     if (s->ledger != NULL)
         return s->ledger;
     s->ledger = mem_zalloc(sizeof(*s->ledger));
-    s->next_tick = shard->ticking;
-    s->prev_tick = &shard->ticking;
-    if (s->next_tick != NULL)
-        s->next_tick->prev_tick = &s->next_tick;
-    shard->ticking = s;
-    return s->ledger;
+    l = s->ledger;
+    l->s = s;
+    l->next = shard->ledgers;
+    l->prev = &shard->ledgers;
+    if (l->next != NULL)
+        l->next->prev = &l->next;
+    shard->ledgers = l;
+    return l;
 }
 
 static void drop_ledger(struct session *s)
 {
     struct ledger *l = s->ledger;
 
-    *s->prev_tick = s->next_tick;
-    if (s->next_tick != NULL)
-        s->next_tick->prev_tick = s->prev_tick;
-    s->prev_tick = NULL;
+    *l->prev = l->next;
+    if (l->next != NULL)
+        l->next->prev = l->prev;
     s->ledger = NULL;
     free(l->entries);
     free(l->held);
@@ -365,21 +369,28 @@ static void remind_if_late(struct session *s)
         want_acknowledgement(s);
 }
 
+static bool is_overdue(const struct session *s)
+{
+    return s->sm != NULL && s->conn != NULL && sm_is_overdue(s);
+}
+
 static struct session *find_overdue(const struct shard *shard)
 {
-    struct session *s = shard->ticking;
+    const struct ledger *l = shard->ledgers;
 
-    while (s != NULL && !(s->sm != NULL && s->conn != NULL && sm_is_overdue(s)))
-        s = s->next_tick;
-    return s;
+    while (l != NULL && !is_overdue(l->s))
+        l = l->next;
+    return l != NULL ? l->s : NULL;
 }
 
 void ledger_on_second(struct worker *w)
 {
     struct shard *shard = shard_of(w);
 
-    for (struct session *s = shard->ticking, *next; s != NULL; s = next) {
-        next = s->next_tick;
+    for (struct ledger *l = shard->ledgers, *next; l != NULL; l = next) {
+        struct session *s = l->s;
+
+        next = l->next;
         owe_what_waits(s);
         if (!s->client_acks)
             look_at_tcp(s);

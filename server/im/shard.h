@@ -18,7 +18,7 @@ struct shard {
     struct account *idle;       /* accounts that nobody needs now, most recently used first (im/account.c) */
     struct account **idle_end;
     uint32_t n_idle;
-    struct session *ticking;      /* sessions with a ledger */
+    struct ledger *ledgers;       /* im/ledger.h, looked at every second */
     struct account *removing;     /* accounts with offline messages to be removed at the end of this turn */
     struct hash_table components; /* connected ones (stream/component.h), by domain */
     struct hash_table asks;       /* questions without an answer yet (im/iq_ask.h), by their id */

@@ -58,7 +58,7 @@ void session_unref(struct session **own_s)
         return;
     assert(s->type == SESSION_DESTROYED && s->conn == NULL && s->account == NULL && s->sm == NULL);
     xml_reader_deinit(&s->reader);
-    free(s->names);
+    free((char *)(uintptr_t)s->jid.full.p);
     free(s->lang);
     free(s->header_from);
     free(s->data);
@@ -75,7 +75,7 @@ static char *put(char *at, struct str s)
 void session_set_names(struct session *s, struct str username, struct str host, struct str resource)
 {
     size_t len = username.len + (username.len > 0) + host.len + (resource.len > 0) + resource.len;
-    char *names = mem_alloc(len + 1), *at = names, *old = s->names;
+    char *names = mem_alloc(len + 1), *at = names, *old = (char *)(uintptr_t)s->jid.full.p;
 
     if (username.len > 0) {
         at = put(at, username);
@@ -90,7 +90,6 @@ void session_set_names(struct session *s, struct str username, struct str host, 
     } else {
         s->resource = str_make(NULL, 0);
     }
-    s->names = names;
     s->username = str_make(names, username.len);
     s->jid = jid_view(str_make(names, len));
     s->full_jid = resource.len > 0 ? s->jid.full : str_make(NULL, 0);

@@ -83,13 +83,13 @@ enum stream_state {
 };
 
 struct session {
-    struct conn *conn;      /* set at accept; NULL once the connection has gone (session_close()), or while it is away:
-                               session_is_hibernating() */
-    enum session_type type; /* see above; set at accept, SASL success, end */
-    int8_t priority;        /* of `presence`; 0 while there is none */
-    bool notopen : 1;       /* true from accept, and from every restart, until the stream header came */
-    bool interested : 1;    /* true from the first roster get to the end */
-    bool client_acks : 1;   /* the client tells which stanzas it has (XEP-0198): `sm` is there */
+    struct conn *conn; /* set at accept; NULL once the connection has gone (session_close()), or while it is away:
+                          session_is_hibernating() */
+    enum session_type type : 8; /* see above; set at accept, SASL success, end */
+    int8_t priority;            /* of `presence`; 0 while there is none */
+    bool notopen : 1;           /* true from accept, and from every restart, until the stream header came */
+    bool interested : 1;        /* true from the first roster get to the end */
+    bool client_acks : 1;       /* the client tells which stanzas it has (XEP-0198): `sm` is there */
     bool is_inactive : 1; /* the client said that nobody looks at it (XEP-0352): stream_upper->on_sending() is asked */
     bool presence_is_stamped : 1; /* `presence` has its delay stamp: it gets it when it is first sent later */
     bool has_asked_archive : 1;   /* its client has read in the account's archive: `read_from` */
@@ -103,6 +103,8 @@ struct session {
     bool offered_sasl2 : 1;  /* XEP-0388 was */
     bool offered_tokens : 1; /* XEP-0484 was */
     uint8_t sasl_failures;
+    uint8_t bindings; /* channel bindings of the connection (sasl_mechanisms.h), as of the last header */
+    enum stream_state state : 8;
     struct str username;   /* prepared localpart; set at SASL success, never changes */
     struct str host;       /* prepared domain; set by the first stream header, never changes */
     struct str resource;   /* prepared; set when bound, never changes */
@@ -117,7 +119,7 @@ struct session {
     struct worker *worker;           /* changes once, with the move home */
     struct account *account;         /* set when bound (im/account.h), with `roster`; keeps the account loaded */
     struct session *next_of_account; /* the account's list of sessions */
-    struct jid jid;                  /* a view of full_jid */
+    struct jid jid;                  /* of all names that are known; its memory is theirs, owned */
     char *lang;                      /* xml:lang of the stream header: default for stanzas; owned; NULL: none */
     struct hash_table *directed; /* bare and full JIDs that were sent directed presence (im/presence.c); NULL: none */
     struct replay *replay;       /* offline messages are being handed out (im/replay.h): later ones wait; NULL: no */
@@ -126,13 +128,11 @@ struct session {
     void **data;                 /* of modules (im/slots.h); owned */
     uint64_t read_from, read_to; /* ids of the account's archive between which its client was sent all; 0: nothing */
     int64_t presence_ms;         /* wall clock: when `presence` came */
-    struct session *next_tick, **prev_tick; /* sessions with a ledger, looked at every second */
-    uint32_t given_in;                      /* the last delivery that it was given (im/shard.h) */
-    uint32_t refs;                          /* private to session.c */
-    uint16_t async_ops;                     /* requests of this client that await storage or the pool */
-    uint16_t pauses;                        /* session_pause() calls not yet resumed */
-    uint32_t flags;                         /* of modules (im/slots.h) */
-    char *names;                            /* private: memory of username, host, resource, full_jid */
+    uint32_t given_in;           /* the last delivery that it was given (im/shard.h) */
+    uint32_t refs;               /* private to session.c */
+    uint16_t async_ops;          /* requests of this client that await storage or the pool */
+    uint16_t pauses;             /* session_pause() calls not yet resumed */
+    uint32_t flags;              /* of modules (im/slots.h) */
 
     /* ---- the stream's own (stream.c, sasl.c, bind.c) ---- */
     struct xml_reader reader;
@@ -145,8 +145,6 @@ struct session {
     uint8_t user_agent[16];   /* the client that it is (stream/user_agent.h); zeros: it has not said */
     uint32_t sasl_ms;         /* worker clock, cut to 32 bits: when SASL began, for logs */
     struct xml_limits limits; /* in force for the reader */
-    enum stream_state state;
-    uint8_t bindings; /* channel bindings of the connection (sasl_mechanisms.h), as of the last header */
 };
 
 /* ---- predicates ---- */
