@@ -8,8 +8,8 @@
 
 #include "server/stream/session.h"
 
-/* The client of `s`, which is not bound, has all of session `id` up to number `h`. Whoever waits for its account, to
- * bind for one, waits for this, too. */
-void delivered_forget(struct session *s, struct str id, uint32_t h);
+/* The client of `s`, which is not bound, has all of session `id` up to number `h`. Calls `done`, at once or later, when
+ * that is committed, or cannot be. Whoever waits for its account waits for this, too. */
+void delivered_forget(struct session *s, struct str id, uint32_t h, void (*done)(void *ctx), void *ctx);
 
 #endif

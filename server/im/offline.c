@@ -197,14 +197,16 @@ void offline_remove(struct account *a, uint64_t id, uint32_t bytes)
     storage_txn_remove(a->removals, a->jid.full, OFFLINE_COLLECTION, id);
 }
 
-void offline_commit_removals(struct account *a)
+void offline_commit_removals(struct account *a, void (*done)(void *ctx, enum ln_err err), void *ctx)
 {
     struct storage_txn *t = a->removals;
 
     a->removals = NULL;
-    /* Nobody waits: if it fails, or the machine does, a message is handed out twice rather than not at all. */
+    /* Mostly nobody waits: if it fails, or the machine does, a message is handed out twice rather than not at all. */
     if (t != NULL)
-        storage_commit(a->worker->server->storage, t, &a->worker->executor, NULL, NULL);
+        storage_commit(a->worker->server->storage, t, &a->worker->executor, done, ctx);
+    else if (done != NULL)
+        done(ctx, LN_OK);
 }
 
 void offline_end_turn(struct worker *w)
@@ -217,7 +219,7 @@ void offline_end_turn(struct worker *w)
         shard->removing = a->next_removing;
         a->next_removing = NULL;
         a->is_removing = false;
-        offline_commit_removals(a);
+        offline_commit_removals(a, NULL, NULL);
         account_unpin(a);
     }
 }

@@ -31,8 +31,9 @@ void offline_uncount(struct account *a, uint32_t bytes);
 /* It has arrived: removes it, at the end of this turn of the loop. */
 void offline_remove(struct account *a, uint64_t id, uint32_t bytes);
 
-/* Commits what offline_remove() has gathered: of one account, of all. */
-void offline_commit_removals(struct account *a);
+/* Commits what offline_remove() has gathered: of one account, of all. `done` may be NULL; with nothing to commit it is
+ * called at once. */
+void offline_commit_removals(struct account *a, void (*done)(void *ctx, enum ln_err err), void *ctx);
 void offline_end_turn(struct worker *w);
 
 #endif

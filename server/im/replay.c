@@ -97,7 +97,7 @@ bool replay_is_taken(const struct account *a, uint64_t id)
 
 void replay_begin_read(struct account *a)
 {
-    offline_commit_removals(a); /* first, so that they are not read */
+    offline_commit_removals(a, NULL, NULL); /* first, so that they are not read */
     a->reads++;
 }
 

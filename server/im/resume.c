@@ -16,7 +16,11 @@
 #include "server/im/user_agents.h"
 #include "server/stream/stream.h"
 
-enum { GONE_MAX = 1024 }; /* sessions that ended and are remembered, of one worker */
+enum {
+    GONE_MAX = 1024, /* sessions that ended and are remembered, of one worker */
+    SAFE_LOOK_MS = 100,
+    SAFE_LOOKS_MAX = 50, /* what is not safe by then is sent again, and may arrive twice */
+};
 
 /* How much a session that has ended had taken from its client: so much need not be sent again. */
 struct resume_gone {
@@ -124,6 +128,113 @@ static const struct resume_gone *find_gone(const struct session *s, struct str i
     return NULL;
 }
 
+/* ---- which one ---- */
+
+void resume_read(const struct xml_element *resume, struct resume_request *ret)
+{
+    struct str id = xml_attr(resume, "previd", NULL);
+    uint64_t h = 0;
+
+    memset(ret, 0, sizeof(*ret));
+    ret->is_valid = id.len > 0 && str_to_u64(xml_attr(resume, "h", NULL), UINT32_MAX, &h);
+    ret->h = (uint32_t)h;
+    if (id.len == SM_ID_LEN)
+        memcpy(ret->id, id.p, SM_ID_LEN);
+}
+
+static struct session *find_session(const struct session *s, struct str id)
+{
+    const struct account *a = account_peek(shard_of(s->worker), jid_bare(&s->jid));
+
+    for (struct session *old = a != NULL ? a->sessions : NULL; old != NULL; old = old->next_of_account) {
+        if (old->sm != NULL && old->sm->may_resume && !old->is_given_up &&
+            str_eq_secret(str_make(old->sm->id, SM_ID_LEN), id))
+            return old;
+    }
+    return NULL;
+}
+
+/* ---- what the client sent is safe ---- */
+
+struct waiter {
+    struct waiter *next;
+    void (*done)(void *ctx);
+    void *ctx;
+};
+
+/* The client that waits for a session: mostly on one connection, but it may have lost that, too, and be here again. The
+ * last that came goes on last, and so has it in the end. */
+struct resume_waiting {
+    struct session *old;
+    struct waiter *first, **end;
+    struct wheel_timer timer;
+    unsigned looks;
+};
+
+static void end_waiting(struct session *old)
+{
+    struct resume_waiting *w = old->sm->waiting;
+
+    if (w == NULL)
+        return;
+    old->sm->waiting = NULL;
+    wheel_cancel(&w->timer);
+    for (struct waiter *i = w->first, *next; i != NULL; i = next) {
+        next = i->next;
+        i->done(i->ctx);
+        free(i);
+    }
+    free(w);
+}
+
+static void look_whether_safe(struct wheel_timer *t)
+{
+    struct resume_waiting *w = container_of(t, struct resume_waiting, timer);
+
+    if (receipts_are_complete(w->old) || ++w->looks == SAFE_LOOKS_MAX)
+        end_waiting(w->old);
+    else
+        wheel_set(&w->old->worker->wheel, t, SAFE_LOOK_MS);
+}
+
+static void wait_until_safe(struct session *old, void (*done)(void *ctx), void *ctx)
+{
+    struct resume_waiting *w = old->sm->waiting;
+    struct waiter *one = mem_zalloc(sizeof(*one));
+
+    if (w == NULL) {
+        w = mem_zalloc(sizeof(*w));
+        w->old = old;
+        w->end = &w->first;
+        w->timer.fire = look_whether_safe;
+        old->sm->waiting = w;
+        wheel_set(&old->worker->wheel, &w->timer, SAFE_LOOK_MS);
+    }
+    *one = (struct waiter){.done = done, .ctx = ctx};
+    *w->end = one;
+    w->end = &one->next;
+}
+
+/* It may have been logged out, or the password changed, since it came in. */
+static bool may_go_on(const struct session *s)
+{
+    const struct account *a = account_peek(shard_of(s->worker), jid_bare(&s->jid));
+
+    return a == NULL || user_agents_allow(a, s);
+}
+
+void resume_prepare(struct session *s, const struct resume_request *request, void (*done)(void *ctx), void *ctx)
+{
+    struct session *old = request->is_valid ? find_session(s, str_make(request->id, SM_ID_LEN)) : NULL;
+
+    if (!request->is_valid || !may_go_on(s) || (old != NULL && old->sm->waiting == NULL && receipts_are_complete(old)))
+        done(ctx);
+    else if (old != NULL)
+        wait_until_safe(old, done, ctx); /* behind whoever waits, who would take the session away again */
+    else
+        delivered_forget(s, str_make(request->id, SM_ID_LEN), request->h, done, ctx);
+}
+
 /* ---- the end ---- */
 
 /* Who asked the client something and gets no answer any more is told so, as one who asks a resource that is not there.
@@ -141,6 +252,7 @@ void resume_end(struct session *s)
 {
     if (s->sm == NULL)
         return;
+    end_waiting(s);
     for (const struct unacked_entry *e = s->sm->queue.first; e != NULL && !s->sm->is_saved; e = e->next)
         refuse_if_request(s, unacked_str(e));
     sm_end(s);
@@ -159,16 +271,6 @@ static void write_failed(struct buf *out, enum stanza_err err, const struct resu
     xml_end(&w);
 }
 
-static struct session *find_session(const struct account *a, struct str id)
-{
-    for (struct session *old = a != NULL ? a->sessions : NULL; old != NULL; old = old->next_of_account) {
-        if (old->sm != NULL && old->sm->may_resume && !old->is_given_up &&
-            str_eq_secret(str_make(old->sm->id, SM_ID_LEN), id))
-            return old;
-    }
-    return NULL;
-}
-
 void resume_refuse_count(struct session *s, const struct session *counted, uint64_t h)
 {
     struct buf b = {0};
@@ -182,30 +284,26 @@ void resume_refuse_count(struct session *s, const struct session *counted, uint6
     buf_deinit(&b);
 }
 
-struct session *resume_find(struct session *s, const struct xml_element *resume, struct buf *ret_answer)
+struct session *resume_find(struct session *s, const struct resume_request *request, struct buf *ret_answer)
 {
-    const struct account *a = account_peek(shard_of(s->worker), jid_bare(&s->jid));
-    struct str id = xml_attr(resume, "previd", NULL);
+    struct str id = str_make(request->id, SM_ID_LEN);
     struct session *old;
-    uint64_t h;
 
-    if (a != NULL && !user_agents_allow(a, s)) {
+    if (!may_go_on(s)) {
         session_close(s, STREAM_ERR_NOT_AUTHORIZED, "logged out meanwhile, or the password was changed");
         return NULL;
     }
-
-    if (id.len == 0 || !str_to_u64(xml_attr(resume, "h", NULL), UINT32_MAX, &h)) {
+    if (!request->is_valid) {
         write_failed(ret_answer, STANZA_ERR_BAD_REQUEST, NULL);
         return NULL;
     }
-    old = find_session(a, id);
+    old = find_session(s, id);
     if (old == NULL) {
         write_failed(ret_answer, STANZA_ERR_ITEM_NOT_FOUND, find_gone(s, id));
-        delivered_forget(s, id, (uint32_t)h);
         return NULL;
     }
-    if (!sm_acknowledge(old, (uint32_t)h)) {
-        resume_refuse_count(s, old, h);
+    if (!sm_acknowledge(old, request->h)) {
+        resume_refuse_count(s, old, request->h);
         return NULL;
     }
     ledger_on_ack(old);

@@ -11,8 +11,16 @@
 #include "common/buf.h"
 #include "common/xmpp/xml.h"
 #include "server/im/account.h"
+#include "server/im/unacked.h"
 
 struct resume_gone;
+
+/* <resume/>, as it was read. */
+struct resume_request {
+    bool is_valid;
+    uint32_t h;
+    char id[SM_ID_LEN]; /* zeros: a name that no session has */
+};
 
 /* A session that counts may be resumed from now on, for so many seconds, if the configuration allows: what is returned.
  * 0: it may not. Its name is s->sm->id. */
@@ -25,11 +33,17 @@ bool resume_hibernate(struct session *s);
  * there. */
 bool resume_make_room(struct account *a);
 
+void resume_read(const struct xml_element *resume, struct resume_request *ret);
+/* Before resume_find(), while `s` is paused: calls `done`, at once or later, when the answer will be right. Then what
+ * the client sent in the session to be resumed is safe, so that `h` tells of all of it: what was taken and is not told
+ * of would be sent again, and arrive twice. If there is no such session, what the client says it has of it has been
+ * removed from offline storage for good. None of it is waited for longer than some seconds. `s` may have ended. */
+void resume_prepare(struct session *s, const struct resume_request *request, void (*done)(void *ctx), void *ctx);
 /* The session that `s` - authenticated, not bound, at its account's home - may continue, as <resume/> says: another one
  * of the same account. Then <resumed/> is appended to *ret_answer, and resume_adopt() must follow in the same turn.
  * NULL: <failed/> was appended, and `s` may go on and bind; or, when the count is a lie or `s` may not go on any more,
  * nothing was: `s` was closed with a stream error. */
-struct session *resume_find(struct session *s, const struct xml_element *resume, struct buf *ret_answer);
+struct session *resume_find(struct session *s, const struct resume_request *request, struct buf *ret_answer);
 /* Moves the connection of `own_s`, which ends, to `old`, whose former connection is closed if there still is one.
  * Writes `answer` (<resumed/>, or what it was wrapped in), and then what the client has not got. `old` continues the
  * stream of `own_s`: no header, no features. */

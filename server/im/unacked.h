@@ -44,12 +44,13 @@ struct sm {
     uint32_t resume_s;    /* how long it waits for its client */
     char id[SM_ID_LEN];   /* names it to the client; lower-case hexadecimal */
     struct unacked queue;
-    struct receipts *receipts;    /* its own stanzas that are not safe yet (im/receipt.h) */
-    uint64_t progress_ms;         /* worker clock: when the client last acknowledged something, or the queue began */
-    uint64_t asked_ms;            /* worker clock: when the last <r/> went out */
-    int64_t hibernates_since_ms;  /* wall clock */
-    struct session *s;            /* for the timer */
-    struct wheel_timer ask_timer; /* an <r/> is to follow */
+    struct resume_waiting *waiting; /* clients that want to resume it, when all it sent is safe; mostly NULL */
+    struct receipts *receipts;      /* its own stanzas that are not safe yet (im/receipt.h) */
+    uint64_t progress_ms;           /* worker clock: when the client last acknowledged something, or the queue began */
+    uint64_t asked_ms;              /* worker clock: when the last <r/> went out */
+    int64_t hibernates_since_ms;    /* wall clock */
+    struct session *s;              /* for the timer */
+    struct wheel_timer ask_timer;   /* an <r/> is to follow */
 };
 
 /* Begins to count; the session did not. */

@@ -18,6 +18,7 @@ struct login {
     struct session *s;
     struct buf token; /* <token/>, or empty */
     bool is_noted;    /* the client is, and its token */
+    bool is_prepared; /* the session that it may resume is */
 };
 
 static void login_free(struct login *l)
@@ -43,9 +44,14 @@ static void refuse(struct login *l, const char *condition)
 static bool try_to_resume(struct session *s, struct buf *results)
 {
     const struct xml_element *resume = xml_child(sasl2_peek_request(s)->authenticate, "resume", NS_SM);
-    struct session *old = resume == NULL ? NULL : resume_find(s, resume, results);
+    struct resume_request request;
+    struct session *old = NULL;
     struct buf answer = {0};
 
+    if (resume != NULL) {
+        resume_read(resume, &request);
+        old = resume_find(s, &request, results);
+    }
     if (old == NULL)
         return !session_is_alive(s);
     sasl2_append_success(s, old->full_jid, buf_str(results), &answer);
@@ -96,13 +102,32 @@ static void on_saved(void *ctx, enum ln_err err)
     await_account(l);
 }
 
+static void on_prepared(void *ctx)
+{
+    await_account(ctx);
+}
+
+static void prepare_and_carry_out(struct login *l, struct account *a)
+{
+    const struct xml_element *resume = xml_child(sasl2_peek_request(l->s)->authenticate, "resume", NS_SM);
+    struct resume_request request;
+
+    if (resume != NULL && !l->is_prepared) {
+        l->is_prepared = true;
+        resume_read(resume, &request);
+        resume_prepare(l->s, &request, on_prepared, l);
+        return;
+    }
+    carry_out(l, a);
+    login_free(l);
+}
+
 static void note_client(struct login *l, struct account *a)
 {
     l->is_noted = true;
     switch (user_agents_log_in(a, l->s, &l->token, on_saved, l)) {
     case USER_AGENT_NOTED:
-        carry_out(l, a);
-        login_free(l);
+        prepare_and_carry_out(l, a);
         break;
     case USER_AGENT_SAVING:
         break;
@@ -126,8 +151,7 @@ static void on_account_ready(struct account *a, void *ctx)
     } else if (!l->is_noted) {
         note_client(l, a);
     } else {
-        carry_out(l, a);
-        login_free(l);
+        prepare_and_carry_out(l, a);
     }
 }
 

@@ -128,21 +128,43 @@ static void on_enable(struct session *s, const struct xml_element *e)
     buf_deinit(&b);
 }
 
+struct resuming {
+    struct session *s; /* under a reference; paused */
+    struct resume_request request;
+};
+
+static void on_prepared(void *ctx)
+{
+    struct resuming *r = ctx;
+    struct buf b = {0};
+
+    session_resume(r->s);
+    if (session_is_alive(r->s)) {
+        struct session *old = resume_find(r->s, &r->request, &b);
+
+        if (old != NULL)
+            resume_adopt(old, r->s, buf_str(&b));
+        else if (b.len > 0)
+            (void)session_send_raw(r->s, buf_str(&b), 0);
+    }
+    buf_deinit(&b);
+    session_unref(&r->s);
+    free(r);
+}
+
 static void on_resume(struct session *s, const struct xml_element *e)
 {
-    struct session *old;
-    struct buf b = {0};
+    struct resuming *r;
 
     if (session_is_connected(s)) {
         send_failed(s, "unexpected-request");
         return;
     }
-    old = resume_find(s, e, &b);
-    if (old != NULL)
-        resume_adopt(old, s, buf_str(&b));
-    else if (b.len > 0)
-        (void)session_send_raw(s, buf_str(&b), 0);
-    buf_deinit(&b);
+    r = mem_zalloc(sizeof(*r));
+    r->s = session_ref(s);
+    resume_read(e, &r->request);
+    session_pause(s);
+    resume_prepare(s, &r->request, on_prepared, r);
 }
 
 static void on_request(struct session *s, const struct xml_element *e)
