@@ -17,8 +17,7 @@ NS_SM = "urn:xmpp:sm:3"
 NS_ARCHIVE = "urn:xmpp:mam:2"
 NS_CARBONS = "urn:xmpp:carbons:2"
 NS_SID = "urn:xmpp:sid:0"
-ACK_EVERY = 5
-ACK_AGAIN_S = 0.1  # h comes when it comes: what was asked for too early is asked for again
+ACK_AGAIN_S = 0.1  # h comes when it comes: the server is asked so often, while something is not acknowledged
 PAGE = 50
 
 
@@ -44,7 +43,6 @@ class Device:
         self.peer = None  # the account it writes to
         self.watchers = ()  # devices that are to see what it sends
         self.number = 0
-        self.since_request = 0
         self.is_asked = False
         # The archive: all up to `known` was seen; what comes live while older pages are being read goes no further than `live`.
         self.known = self.live_known = None
@@ -218,15 +216,12 @@ class Device:
     def _send(self, stanza, text=None):
         self.unacked.append((stanza, text))
         self.stream.send(stanza)
-        self.since_request += 1
-        if self.since_request >= ACK_EVERY:
-            self.ask()
+        self.ask()
 
     def ask(self):
         if self.is_asked or self.stream is None or not self.is_counting or not self.unacked:
             return
         self.is_asked = True
-        self.since_request = 0
         self.stream.send(f"<r xmlns='{NS_SM}'/>")
 
     def _acknowledge(self, h):
@@ -252,9 +247,7 @@ class Device:
 
     def say(self):
         self.stream.send(self._next_message())
-        self.since_request += 1
-        if self.since_request >= ACK_EVERY:
-            self.ask()
+        self.ask()
 
     def _take(self, element):
         if element.ns == NS_SM:
