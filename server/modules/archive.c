@@ -23,6 +23,7 @@ enum {
 
 struct entry {
     struct stanza *st; /* as it is delivered; under a reference */
+    bool has_id;       /* of the archive, as its last addition: nobody but this worker has it */
     bool is_only_copy; /* nobody was given it and it is stored nowhere else: the sender must hear if that fails */
 };
 
@@ -61,6 +62,16 @@ struct archive_account *archive_account_peek(const struct account *a)
 
 /* ---- committing ---- */
 
+/* Whoever keeps it for its addressee from now on keeps it without an id: it would be taken for one that the addressee
+ * finds in the archive, and not be handed out (im/offline.h). */
+static void fail(struct worker *w, struct entry *e, enum ln_err err)
+{
+    if (e->has_id)
+        e->st->suffix = e->st->base->suffix;
+    if (e->is_only_copy)
+        router_refuse(w, e->st, stanza_err_of_storage(err), "the message could not be stored");
+}
+
 static void on_committed(void *ctx, enum ln_err err)
 {
     struct commit *c = ctx;
@@ -72,8 +83,8 @@ static void on_committed(void *ctx, enum ln_err err)
     for (size_t i = 0; i < c->n; i++) {
         struct entry *e = &c->entries[i];
 
-        if (err != LN_OK && e->is_only_copy)
-            router_refuse(c->w, e->st, stanza_err_of_storage(err), "the message could not be stored");
+        if (err != LN_OK)
+            fail(c->w, e, err);
         stanza_unref(&e->st);
     }
     batch_storage_settled(c->w, c->bytes);
@@ -122,13 +133,13 @@ static struct commit *open_commit(struct worker *w)
 
 /* ---- appending ---- */
 
-static void hold(struct commit *c, struct stanza *st)
+static void hold(struct commit *c, struct stanza *st, bool has_id)
 {
     if (c->n == c->cap) {
         c->cap = c->cap == 0 ? 8 : c->cap * 2;
         c->entries = mem_realloc(c->entries, c->cap * sizeof(*c->entries));
     }
-    c->entries[c->n++] = (struct entry){.st = stanza_ref(st)};
+    c->entries[c->n++] = (struct entry){.st = stanza_ref(st), .has_id = has_id};
 }
 
 /* The bytes are those of the message as it came; what is held is the same as it will be shown, with its id. */
@@ -145,7 +156,7 @@ static void append(struct account *a, const struct stanza *st, struct stanza *sh
                        buf_str(record));
     c->bytes += record->len;
     batch_storage_begin(w, record->len);
-    hold(c, shown);
+    hold(c, shown, shown != st);
     a->archive_last = id;
     if (a->archive_first == 0)
         a->archive_first = id;

@@ -2,6 +2,7 @@
  * is lost, and all is well again when the disk is, without a restart. */
 #include "client.h"
 #include "raw.h"
+#include "sasl2_client.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -171,6 +172,35 @@ static void a_disk_that_refuses_to_write_is_told_and_heals(void **state)
     play(*state, &disk);
 }
 
+/* A message that was shown with its id in the archive, where it could not be written; kept for its addressee once the
+ * disk was well again. Who reads the archive does not find it there. */
+static void what_the_archive_could_not_keep_is_handed_out_all_the_same(void **state)
+{
+    struct harness *h = *state;
+    const struct account *a = harness_account(h);
+    struct client *romeo = client_login(h, harness_account(h), "acks", CLIENT_ACKS);
+    struct raw *r = raw_login(h, a, "one");
+    int n = 0;
+
+    raw_enable_acks(r);
+    raw_send(r, "<presence/>");
+    raw_skip_to(r, "presence");
+    refuse_writes(h);
+    while (node_matches(set_contact(romeo, n++), "iq[@type='result']"))
+        assert_in_range(n, 0, SETS_MAX);
+    client_send(romeo, "<message to='%s' type='chat'><body>keep</body></message>", a->jid);
+    raw_skip_to(r, "message/body[.='keep']");                              /* which is never acknowledged */
+    assert_true(node_matches(set_contact(romeo, n), "iq[@type='error']")); /* and so has the archive's failed */
+    accept_writes(h);
+    client_wait_acked(romeo); /* it is kept now */
+    raw_free(&r);
+    r = raw_secure(h, NULL);
+    sasl2_plain(r, a, "<bind xmlns='" NS_BIND2 "'/>");
+    raw_send(r, "<presence/><iq type='get' id='end' to='" DOMAIN "'><ping xmlns='urn:xmpp:ping'/></iq>");
+    raw_skip_to(r, "message/body[.='keep']");
+    raw_free(&r);
+}
+
 static bool can_mount;
 
 static void a_full_disk_is_told_and_heals(void **state)
@@ -218,6 +248,7 @@ int main(void)
     static const struct harness_options options = {.in_child = survive_the_limit};
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(a_disk_that_refuses_to_write_is_told_and_heals),
+        HARNESS_TEST(what_the_archive_could_not_keep_is_handed_out_all_the_same),
         HARNESS_TEST(a_full_disk_is_told_and_heals),
     };
 
