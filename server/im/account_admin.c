@@ -289,10 +289,52 @@ static void on_owner_deleted(void *ctx, enum ln_err err)
     answer(op, err);
 }
 
-static void delete_ready(struct account *a, void *ctx)
+static void delete_owner(struct account_op *op)
+{
+    struct storage_txn *t = storage_txn_new();
+
+    storage_txn_delete_owner(t, op->jid.full);
+    storage_commit(op->server->storage, t, &op->home->executor, on_owner_deleted, op);
+}
+
+/* An archive may be of any length, and nothing else is committed meanwhile: most of it goes piece by piece. */
+enum { PIECE = 500 };
+
+static void look_at_archive(struct account_op *op);
+
+static void on_piece_deleted(void *ctx, enum ln_err err)
+{
+    if (err == LN_OK)
+        look_at_archive(ctx);
+    else
+        on_owner_deleted(ctx, err);
+}
+
+static void on_archive_seen(void *ctx, const struct storage_rows *rows)
 {
     struct account_op *op = ctx;
     struct storage_txn *t;
+
+    if (rows->err != LN_OK || rows->rows[0].id <= PIECE) {
+        delete_owner(op); /* which says what is wrong, if anything is */
+        return;
+    }
+    t = storage_txn_new();
+    storage_txn_trim(t, op->jid.full, ARCHIVE_COLLECTION, INT64_MAX, PIECE);
+    storage_commit(op->server->storage, t, &op->home->executor, on_piece_deleted, op);
+}
+
+static void look_at_archive(struct account_op *op)
+{
+    struct storage_query q = {
+        .kind = STORAGE_TALLY, .owner = op->jid.full, .collection = ARCHIVE_COLLECTION, .limit = PIECE + 1};
+
+    storage_read(op->server->storage, &q, &op->home->executor, on_archive_seen, op);
+}
+
+static void delete_ready(struct account *a, void *ctx)
+{
+    struct account_op *op = ctx;
 
     if (a->state != ACCOUNT_LOADED) {
         answer(op, a->state == ACCOUNT_ABSENT ? LN_E_NOT_FOUND : LN_E_IO);
@@ -303,9 +345,7 @@ static void delete_ready(struct account *a, void *ctx)
     account_pin(a);
     a->is_ending = true;
     account_set_busy(a, true);
-    t = storage_txn_new();
-    storage_txn_delete_owner(t, a->jid.full);
-    storage_commit(op->server->storage, t, &op->home->executor, on_owner_deleted, op);
+    look_at_archive(op);
 }
 
 static void run_delete(struct worker *w, void *arg)

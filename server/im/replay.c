@@ -9,7 +9,8 @@
 #include "server/storage/storage.h"
 
 enum {
-    PAGE = 100,                 /* messages of one read */
+    PAGE = 100,                 /* messages of one read, */
+    PAGE_BYTES = 512 * 1024,    /* the one that passes this is the last */
     OUT_BYTES_MAX = 256 * 1024, /* while more than this waits to be written, or */
     UNPAID_MAX = 200,           /* a client that acknowledges has not acknowledged so many messages, the rest waits, */
     LOOK_AGAIN_MS = 100,
@@ -137,6 +138,15 @@ static bool is_complete(struct replay *r)
     return false;
 }
 
+static bool is_last_page(const struct storage_rows *rows)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < rows->n; i++)
+        bytes += rows->rows[i].bytes.len;
+    return rows->n < PAGE && bytes < PAGE_BYTES;
+}
+
 static void on_page(void *ctx, const struct storage_rows *rows)
 {
     struct replay *r = ctx;
@@ -144,7 +154,7 @@ static void on_page(void *ctx, const struct storage_rows *rows)
 
     if (rows->err != LN_OK)
         log_warn(LOG_STORAGE, r->s->id, "offline.unreadable", F_STR("jid", r->a->jid.full), F_ERR("err", rows->err));
-    is_through = !is_stopped && can_take(r->s) && hand_out(r, rows) && rows->n < PAGE;
+    is_through = !is_stopped && can_take(r->s) && hand_out(r, rows) && is_last_page(rows);
     r->is_reading = false;
     replay_end_read(r->a);
     if (is_stopped)
@@ -161,7 +171,8 @@ static void read_page(struct replay *r)
                               .owner = r->a->jid.full,
                               .collection = OFFLINE_COLLECTION,
                               .after_id = r->after,
-                              .limit = PAGE};
+                              .limit = PAGE,
+                              .bytes_max = PAGE_BYTES};
 
     replay_begin_read(r->a);
     r->is_reading = true;

@@ -214,6 +214,29 @@ static void a_deleted_accounts_archive_and_wishes_are_not_its_successors(void **
     assert_true(node_matches(get_prefs(c), "iq/prefs[@default='always'][always[not(*)]]"));
 }
 
+/* It goes in several pieces, all of which are gone when the operator is told. */
+static void of_a_long_archive_nothing_is_left_either(void **state)
+{
+    struct harness *h = *state;
+    struct client *romeo = harness_login(h);
+    const struct account *a = harness_account(h);
+    struct client *juliet = client_login(h, a, "one", 0);
+    char *output;
+
+    for (int i = 0; i < 1300; i++)
+        client_send(juliet, "<message to='%s' type='chat'><body>%d</body></message>", romeo->bare, i);
+    client_barrier_via(juliet, romeo->bare);
+    assert_true(node_matches(archive_ask(juliet, PAGE("<max>0</max>")).answer, "iq/fin/set[count[.='1300']]"));
+    assert_int_equal(harness_ctl(h, NULL, &output, "deluser", "--yes", a->jid), 0);
+    free(output);
+    client_expect_closed(juliet, "not-authorized");
+    assert_int_equal(harness_ctl(h, "other\n", &output, "adduser", "--password-stdin", a->jid), 0);
+    free(output);
+    const struct account again = {.jid = a->jid, .user = a->user, .password = (char *)(uintptr_t) "other"};
+
+    archive_expect(client_login(h, &again, "two", 0), "", ALL);
+}
+
 int main(void)
 {
     static const struct harness_options options = {.tables = "\n[[host]]\nname = \"" STRICT
@@ -231,6 +254,7 @@ int main(void)
         HARNESS_TEST(what_makes_no_sense_is_refused_and_changes_nothing),
         HARNESS_TEST(more_addresses_than_anybody_needs_are_refused),
         HARNESS_TEST(a_deleted_accounts_archive_and_wishes_are_not_its_successors),
+        HARNESS_TEST(of_a_long_archive_nothing_is_left_either),
     };
 
     return harness_run_tests("what an account wants archived", tests, &options);

@@ -45,6 +45,30 @@ static void messages_wait_and_come_once_in_order_with_the_time_they_were_sent(vo
     client_expect_none(juliet, "message");
 }
 
+/* More than is read at once. */
+static void long_messages_come_once_and_in_order(void **state)
+{
+    enum { BYTES = 200 * 1000, N = 12 };
+    struct harness *h = *state;
+    struct client *romeo = harness_login(h);
+    const struct account *a = harness_account(h);
+    char *text = malloc(BYTES + 1);
+
+    memset(text, 'x', BYTES);
+    text[BYTES] = '\0';
+    for (int i = 0; i < N; i++)
+        client_send(romeo, "<message to='%s' type='chat' id='n%d'><body>%s</body></message>", a->jid, i, text);
+    client_barrier_via(romeo, a->jid);
+    free(text);
+    struct client *juliet = client_login(h, a, "one", 0);
+
+    client_go_online(juliet, 0);
+    for (int i = 0; i < N; i++)
+        client_expect(juliet, "message[@id='n%d']/body", i);
+    client_sync(romeo, juliet);
+    client_expect_none(juliet, "message");
+}
+
 static void a_message_of_another_is_never_shown_to_somebody_else(void **state)
 {
     struct harness *h = *state;
@@ -219,6 +243,7 @@ int main(void)
             "[host.limits]\noffline_messages = 10\noffline_bytes = 40000\n"};
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(messages_wait_and_come_once_in_order_with_the_time_they_were_sent),
+        HARNESS_TEST(long_messages_come_once_and_in_order),
         HARNESS_TEST(a_message_of_another_is_never_shown_to_somebody_else),
         HARNESS_TEST(negative_priority_leaves_them_waiting_and_a_rise_brings_them),
         HARNESS_TEST(a_connected_resource_without_presence_does_not_take_them),
