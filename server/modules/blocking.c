@@ -11,7 +11,6 @@
  * presence still reaches all, since it is addressed to the bare JID.
  *
  * While a change is being committed the account is busy, and its client is not read: no stanza sees half of it. */
-#include "common/fields.h"
 #include "common/mem.h"
 #include "common/xmpp/jid_set.h"
 #include "common/xmpp/ns.h"
@@ -436,21 +435,6 @@ static enum iq_verdict on_unblock(struct iq *iq)
     return change(iq, false);
 }
 
-/* ---- over a restart ---- */
-
-static enum verdict on_save(struct hook_event *e)
-{
-    if (session_has_flag(e->session, asked_for_list))
-        fields_put_u64(e->record, module_blocking.name, 1);
-    return CONTINUE;
-}
-
-static enum verdict on_restore(struct hook_event *e)
-{
-    session_set_flag(e->session, asked_for_list, fields_find_u64(e->saved, module_blocking.name, 0) != 0);
-    return CONTINUE;
-}
-
 const struct module module_blocking = {
     .name = "blocking",
     .features = {NS_BLOCKING},
@@ -460,8 +444,6 @@ const struct module module_blocking = {
     .hooks = {{HOOK_STANZA_FROM_CLIENT, PRIORITY_GUARD, on_outgoing},
               {HOOK_STANZA_TO_ACCOUNT, PRIORITY_GUARD, on_incoming},
               {HOOK_PRESENCE_TO_CONTACT, PRIORITY_GUARD, on_presence_to_contact},
-              {HOOK_SESSION_SAVE, PRIORITY_NORMAL, on_save},
-              {HOOK_SESSION_RESTORE, PRIORITY_NORMAL, on_restore},
               {HOOK_ACCOUNT_LOADED, PRIORITY_NORMAL, on_loaded},
               {HOOK_ACCOUNT_UNLOADED, PRIORITY_NORMAL, on_unloaded},
               {HOOK_ACCOUNT_DELETED, PRIORITY_NORMAL, on_deleted}},

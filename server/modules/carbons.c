@@ -9,7 +9,6 @@
  * Errors are copied where what they answer was, so the last such messages of an account are remembered, as hashes of
  * id and peer. Whether a message is from a room is told by what rooms put into it (section 6.1). Nothing can pretend to
  * be a copy: those come from the bare JID, and what clients send is stamped with their full one. */
-#include "common/fields.h"
 #include "common/mem.h"
 #include "common/xmpp/hints.h"
 #include "common/xmpp/ns.h"
@@ -225,21 +224,6 @@ static enum verdict on_bind(struct hook_event *e)
     return CONTINUE;
 }
 
-/* ---- over a restart ---- */
-
-static enum verdict on_save(struct hook_event *e)
-{
-    if (session_has_flag(e->session, wants_copies))
-        fields_put_u64(e->record, module_carbons.name, 1);
-    return CONTINUE;
-}
-
-static enum verdict on_restore(struct hook_event *e)
-{
-    session_set_flag(e->session, wants_copies, fields_find_u64(e->saved, module_carbons.name, 0) != 0);
-    return CONTINUE;
-}
-
 const struct module module_carbons = {
     .name = "carbons",
     .features = {NS_CARBONS, NS_CARBONS_RULES, NS_HINTS},
@@ -249,8 +233,6 @@ const struct module module_carbons = {
               {HOOK_MESSAGE_DELIVERED, PRIORITY_COPY, on_delivered},
               {HOOK_BIND2_FEATURES, PRIORITY_NORMAL, on_bind_features},
               {HOOK_BIND2, PRIORITY_NORMAL, on_bind},
-              {HOOK_SESSION_SAVE, PRIORITY_NORMAL, on_save},
-              {HOOK_SESSION_RESTORE, PRIORITY_NORMAL, on_restore},
               {HOOK_ACCOUNT_UNLOADED, PRIORITY_NORMAL, on_unloaded}},
     .on_start = on_start,
 };
