@@ -95,12 +95,17 @@ static uint64_t age_bound(uint64_t keep_days)
     return keep_days == 0 || from_ms < 0 ? 0 : (uint64_t)from_ms * 1000;
 }
 
-static void note_first(const struct walker *x, const struct storage_rows *oldest)
+/* Of an archive that is empty an entry may be on its way, which is not too old. */
+static void note_first(const struct walker *x, const struct storage_rows *oldest, uint64_t age_limit)
 {
     struct account *a = account_peek(shard_of(x->w), x->owner);
 
-    if (a != NULL && account_is_lasting(a) && oldest->n > 0)
+    if (a == NULL || !account_is_lasting(a) || oldest->err != LN_OK)
+        return;
+    if (oldest->n > 0)
         a->archive_first = oldest->rows[0].id;
+    else if (a->archive_last < age_limit)
+        a->archive_first = a->archive_last = 0;
 }
 
 /* rows[0]: the oldest entry; rows[1]: the newest of those that are too many. */
@@ -111,7 +116,7 @@ static void on_bounds(void *ctx, const struct storage_rows *rows)
     const struct config_host *host = config_host(x->w->config, jid_domain(&jid));
     uint64_t before = host != NULL ? age_bound(host->archive.keep_days) : 0;
 
-    note_first(x, &rows[0]);
+    note_first(x, &rows[0], before);
     if (host != NULL && host->archive.keep_messages > 0 && rows[1].n > 0 && rows[1].rows[0].id >= before)
         before = rows[1].rows[0].id + 1;
     if (rows[0].err != LN_OK || rows[1].err != LN_OK || rows[0].n == 0 || rows[0].rows[0].id >= before) {

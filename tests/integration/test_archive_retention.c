@@ -50,8 +50,8 @@ static void who_says_much_keeps_the_newest(void **state)
     archive_expect(romeo, "0", PAGE("<max>1</max>")); /* his host keeps all */
 }
 
-/* One entry for each day, the oldest `days` ago, as if they had come then. */
-static void write_history(struct harness *h, const char *user, int days)
+/* One entry for each day from `from` days ago to `to` days ago, as if they had come then. */
+static void write_history(struct harness *h, const char *user, int from, int to)
 {
     char path[512], sql[1024];
     sqlite3 *db;
@@ -60,11 +60,11 @@ static void write_history(struct harness *h, const char *user, int days)
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     snprintf(
         sql, sizeof(sql),
-        "WITH RECURSIVE n(i) AS (SELECT %d UNION ALL SELECT i - 1 FROM n WHERE i > 0)"
+        "WITH RECURSIVE n(i) AS (SELECT %d UNION ALL SELECT i - 1 FROM n WHERE i > %d)"
         " INSERT INTO archives(domain, local, collection, id, time_ms, peer, bytes)"
         " SELECT '" RECENT "', '%s', 'archive', (%lld - i * 86400) * 1000000, (%lld - i * 86400) * 1000, 'a@b',"
         " CAST('<message xmlns=''jabber:client'' type=''chat''><body>' || i || '</body></message>' AS BLOB) FROM n",
-        days, user, (long long)time(NULL), (long long)time(NULL));
+        from, to, user, (long long)time(NULL), (long long)time(NULL));
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
 }
@@ -76,7 +76,7 @@ static void what_is_too_old_goes_though_nobody_comes_online(void **state)
     size_t mark;
 
     harness_stop(h);
-    write_history(h, "old", 400);
+    write_history(h, "old", 400, 0);
     harness_start(h);
     mark = harness_log_mark(h);
     free(harness_log_wait(h, mark, "archive.trimmed", "jid=old@" RECENT));
@@ -85,6 +85,25 @@ static void what_is_too_old_goes_though_nobody_comes_online(void **state)
     await_count(h, c, 31);
     archive_expect(c, "29 28 27", PAGE("<max>3</max>"));
     archive_expect(c, "2 1 0", PAGE("<max>3</max><before/>"));
+}
+
+static void when_all_is_too_old_the_archive_has_no_ends(void **state)
+{
+    struct harness *h = *state;
+    const struct account *a = harness_account_named(h, "gone", RECENT, NULL);
+    time_t until = time(NULL) + test_patience_ms() / 1000;
+
+    harness_stop(h);
+    write_history(h, "gone", 400, 100);
+    harness_start(h);
+    struct client *c = client_login(h, a, "one", 0); /* in time to see the ends, mostly */
+
+    await_count(h, c, 0);
+    while (!node_matches(client_request(c, "get", NULL, "<metadata xmlns='" MAM "'/>"), "iq/metadata[not(*)]")) {
+        if (time(NULL) > until)
+            test_fail("an empty archive has ends");
+        client_pump(h, 50);
+    }
 }
 
 int main(void)
@@ -96,6 +115,7 @@ int main(void)
                   "[[host]]\nname = \"" RECENT "\"\n[host.archive]\nkeep_days = 30\n"};
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(who_says_much_keeps_the_newest),
+        HARNESS_TEST(when_all_is_too_old_the_archive_has_no_ends),
         HARNESS_TEST(what_is_too_old_goes_though_nobody_comes_online),
     };
 
