@@ -42,7 +42,8 @@ static void on_start(struct server *server)
 
 /* ---- how many ---- */
 
-static bool take_from_quota(struct account *a)
+/* The number of this report among those of the hour, from 1. */
+static unsigned take_from_quota(struct account *a)
 {
     struct quota **quota = (struct quota **)(void *)account_slot(a, quota_slot);
     int64_t now = wall_clock_ms();
@@ -51,7 +52,7 @@ static bool take_from_quota(struct account *a)
         *quota = mem_zalloc(sizeof(**quota));
     if (now - (*quota)->since_ms >= HOUR_MS || now < (*quota)->since_ms)
         **quota = (struct quota){.since_ms = now};
-    return (*quota)->used++ < PER_HOUR;
+    return ++(*quota)->used;
 }
 
 static enum verdict on_unloaded(struct hook_event *e)
@@ -250,11 +251,13 @@ static enum verdict on_blocked(struct hook_event *e)
 
     if (element == NULL || !read_report(element, &report))
         return CONTINUE;
-    if (!take_from_quota(e->account)) {
+    unsigned number = take_from_quota(e->account);
+
+    if (number == PER_HOUR + 1) /* said once, since one request may report thousands */
         log_info(LOG_MODULE, e->session->id, "report.refused", F_STR("jid", report.reporter),
                  F_CSTR("why", "too many in an hour"));
+    if (number > PER_HOUR)
         return CONTINUE;
-    }
     collect_ids(&ids, element);
     report.ids = buf_str(&ids);
     counter_add(&e->worker->counters.reports, 1);

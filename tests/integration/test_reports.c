@@ -223,6 +223,20 @@ static void long_words_are_cut_and_ids_are_whole(void **state)
     free(report);
 }
 
+static unsigned count_lines(struct harness *h, size_t mark, const char *event, const char *jid)
+{
+    FILE *log = fopen(h->log_path, "r");
+    char line[1024];
+    unsigned n = 0;
+
+    assert_non_null(log);
+    assert_int_equal(fseek(log, (long)mark, SEEK_SET), 0);
+    while (fgets(line, sizeof(line), log) != NULL)
+        n += strstr(line, event) != NULL && strstr(line, jid) != NULL;
+    fclose(log);
+    return n;
+}
+
 static void one_account_cannot_report_without_end(void **state)
 {
     struct harness *h = *state;
@@ -242,6 +256,10 @@ static void one_account_cannot_report_without_end(void **state)
     json_free(&reports);
     reports = wait_for_reports(h, "r20@many.example", 0);
     json_free(&reports);
+    /* nor fill the log */
+    client_logout(juliet);
+    free(harness_log_wait(h, mark, "session.closed", juliet->bare));
+    assert_int_equal(count_lines(h, mark, "report.refused", juliet->bare), 1);
 }
 
 static void the_abuse_contacts_here_get_a_message(void **state)
