@@ -341,8 +341,12 @@ static void read_ends(struct memory_backend *mb, const struct storage_query *q, 
         end.is_backwards = last != 0;
         struct entry *e = first_of_range(mb, &end);
 
-        if (is_in_range(e, &archive, SAME_COLLECTION))
-            *(last != 0 ? (uint64_t *)&row->time_ms : &row->id) = e->key.id;
+        if (!is_in_range(e, &archive, SAME_COLLECTION))
+            return;
+        if (last == 0)
+            row->id = e->key.id;
+        else
+            row->time_ms = (int64_t)e->key.id;
     }
 }
 
