@@ -1,7 +1,6 @@
 #include "server/im/ledger.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #include "common/mem.h"
 #include "server/base/config.h"
@@ -197,11 +196,9 @@ static void hold(struct session *s, struct stanza *st, struct str to, struct deb
 /* With the name of the session, if its client may come back to it, and the number `seq` of the stanza there. */
 static void owe(struct session *s, struct debt *d, uint32_t seq)
 {
-    char sent_as[SM_ID_LEN + 12] = "";
+    char name[SENT_AS_MAX];
 
-    if (s->sm != NULL && s->sm->may_resume)
-        (void)snprintf(sent_as, sizeof(sent_as), "%.*s/%lu", SM_ID_LEN, s->sm->id, (unsigned long)seq);
-    debt_store(d, str_of(sent_as));
+    debt_store(d, s->sm != NULL && s->sm->may_resume ? sm_name(s->sm, seq, name) : str_make(NULL, 0));
 }
 
 static void run_hook(struct session *s, enum hook_point point, struct stanza *st)

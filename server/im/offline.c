@@ -77,6 +77,12 @@ uint32_t offline_append(struct account *a, const struct stanza *st, uint64_t id,
     return bytes;
 }
 
+void offline_rename(const struct account *a, const struct storage_row *row, struct str sent_as, struct storage_txn *t)
+{
+    storage_txn_remove(t, a->jid.full, OFFLINE_COLLECTION, row->id);
+    storage_txn_append(t, a->jid.full, OFFLINE_COLLECTION, row->id, row->time_ms, sent_as, row->bytes);
+}
+
 void offline_uncount(struct account *a, uint32_t bytes)
 {
     a->offline_count -= a->offline_count > 0;

@@ -8,6 +8,7 @@
 #define LINNET_SERVER_IM_OFFLINE_H
 
 #include "server/im/account.h"
+#include "server/storage/storage.h"
 
 #define OFFLINE_COLLECTION STR("offline")
 
@@ -26,6 +27,8 @@ bool offline_was_read(const struct session *s, struct str record);
  * the stanza there, by which im/delivered.c finds it; empty: none. */
 uint32_t offline_append(struct account *a, const struct stanza *st, uint64_t id, struct str sent_as,
                         void (*done)(void *ctx, enum ln_err err), void *ctx);
+/* It is sent once more, as that: part of `t`, to be committed before the client can see it. */
+void offline_rename(const struct account *a, const struct storage_row *row, struct str sent_as, struct storage_txn *t);
 /* It was not stored after all. */
 void offline_uncount(struct account *a, uint32_t bytes);
 /* It has arrived: removes it, at the end of this turn of the loop. */

@@ -23,7 +23,9 @@ struct replay {
     uint64_t after;    /* the last message that was looked at */
     uint32_t round;    /* a->hand_ons, when it began at the first message */
     uint32_t looks;
-    bool is_reading;
+    bool is_reading;           /* or naming */
+    bool is_through;           /* the last page was handed out */
+    struct storage_txn *names; /* of what is handed out to a session that may be resumed */
     struct wheel_timer timer;
 };
 
@@ -111,6 +113,28 @@ void replay_end_read(struct account *a)
     a->n_removed = 0;
 }
 
+/* After a crash the client says how many stanzas it has, and what it has may not come again: so this message is known
+ * by its new number before it is written to the client. */
+static void name(struct replay *r, const struct storage_row *row)
+{
+    char sent_as[SENT_AS_MAX];
+
+    if (r->s->sm == NULL || !r->s->sm->may_resume || r->s->conn == NULL)
+        return;
+    if (r->names == NULL)
+        r->names = storage_txn_new();
+    conn_cork(r->s->conn, true);
+    offline_rename(r->a, row, sm_name(r->s->sm, r->s->sm->sent, sent_as), r->names);
+}
+
+static bool deliver(struct replay *r, const struct storage_row *row)
+{
+    if (!ledger_deliver_stored(r->s, row->id, row->bytes))
+        return false;
+    name(r, row);
+    return true;
+}
+
 /* False: the client takes no more now. */
 static bool hand_out(struct replay *r, const struct storage_rows *rows)
 {
@@ -121,7 +145,7 @@ static bool hand_out(struct replay *r, const struct storage_rows *rows)
             return false;
         if (offline_was_read(r->s, row->bytes) && !replay_is_taken(r->a, row->id))
             offline_remove(r->a, row->id, (uint32_t)row->bytes.len);
-        else if (!replay_is_taken(r->a, row->id) && !ledger_deliver_stored(r->s, row->id, row->bytes))
+        else if (!replay_is_taken(r->a, row->id) && !deliver(r, row))
             return false;
         r->after = row->id;
     }
@@ -147,22 +171,46 @@ static bool is_last_page(const struct storage_rows *rows)
     return rows->n < PAGE && bytes < PAGE_BYTES;
 }
 
-static void on_page(void *ctx, const struct storage_rows *rows)
+static void end_page(struct replay *r)
 {
-    struct replay *r = ctx;
-    bool is_stopped = r->s->replay != r, is_through;
-
-    if (rows->err != LN_OK)
-        log_warn(LOG_STORAGE, r->s->id, "offline.unreadable", F_STR("jid", r->a->jid.full), F_ERR("err", rows->err));
-    is_through = !is_stopped && can_take(r->s) && hand_out(r, rows) && is_last_page(rows);
     r->is_reading = false;
-    replay_end_read(r->a);
-    if (is_stopped)
-        replay_free(r);
-    else if (rows->err != LN_OK || (is_through && is_complete(r)))
+    if (r->s->replay != r)
+        replay_free(r); /* it was stopped meanwhile */
+    else if (r->is_through && is_complete(r))
         finish(r);
     else
         go_on(r);
+}
+
+static void on_named(void *ctx, enum ln_err err)
+{
+    struct replay *r = ctx;
+
+    if (err != LN_OK)
+        log_warn(LOG_STORAGE, r->s->id, "offline.unnamed", F_STR("jid", r->a->jid.full), F_ERR("err", err));
+    if (r->s->conn != NULL)
+        conn_cork(r->s->conn, false);
+    end_page(r);
+}
+
+static void on_page(void *ctx, const struct storage_rows *rows)
+{
+    struct replay *r = ctx;
+    bool is_stopped = r->s->replay != r;
+    struct storage_txn *names;
+
+    if (rows->err != LN_OK)
+        log_warn(LOG_STORAGE, r->s->id, "offline.unreadable", F_STR("jid", r->a->jid.full), F_ERR("err", rows->err));
+    r->is_through = !is_stopped && can_take(r->s) && hand_out(r, rows) && is_last_page(rows);
+    replay_end_read(r->a);
+    names = r->names;
+    r->names = NULL;
+    if (names != NULL)
+        storage_commit(r->a->worker->server->storage, names, &r->a->worker->executor, on_named, r);
+    else if (rows->err != LN_OK && !is_stopped)
+        finish(r);
+    else
+        end_page(r);
 }
 
 static void read_page(struct replay *r)

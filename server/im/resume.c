@@ -16,11 +16,7 @@
 #include "server/im/user_agents.h"
 #include "server/stream/stream.h"
 
-enum {
-    GONE_MAX = 1024, /* sessions that ended and are remembered, of one worker */
-    SAFE_LOOK_MS = 100,
-    SAFE_LOOKS_MAX = 50, /* what is not safe by then is sent again, and may arrive twice */
-};
+enum { GONE_MAX = 1024 }; /* sessions that ended and are remembered, of one worker */
 
 /* How much a session that has ended had taken from its client: so much need not be sent again. */
 struct resume_gone {
@@ -154,67 +150,6 @@ static struct session *find_session(const struct session *s, struct str id)
     return NULL;
 }
 
-/* ---- what the client sent is safe ---- */
-
-struct waiter {
-    struct waiter *next;
-    void (*done)(void *ctx);
-    void *ctx;
-};
-
-/* The client that waits for a session: mostly on one connection, but it may have lost that, too, and be here again. The
- * last that came goes on last, and so has it in the end. */
-struct resume_waiting {
-    struct session *old;
-    struct waiter *first, **end;
-    struct wheel_timer timer;
-    unsigned looks;
-};
-
-static void end_waiting(struct session *old)
-{
-    struct resume_waiting *w = old->sm->waiting;
-
-    if (w == NULL)
-        return;
-    old->sm->waiting = NULL;
-    wheel_cancel(&w->timer);
-    for (struct waiter *i = w->first, *next; i != NULL; i = next) {
-        next = i->next;
-        i->done(i->ctx);
-        free(i);
-    }
-    free(w);
-}
-
-static void look_whether_safe(struct wheel_timer *t)
-{
-    struct resume_waiting *w = container_of(t, struct resume_waiting, timer);
-
-    if (receipts_are_complete(w->old) || ++w->looks == SAFE_LOOKS_MAX)
-        end_waiting(w->old);
-    else
-        wheel_set(&w->old->worker->wheel, t, SAFE_LOOK_MS);
-}
-
-static void wait_until_safe(struct session *old, void (*done)(void *ctx), void *ctx)
-{
-    struct resume_waiting *w = old->sm->waiting;
-    struct waiter *one = mem_zalloc(sizeof(*one));
-
-    if (w == NULL) {
-        w = mem_zalloc(sizeof(*w));
-        w->old = old;
-        w->end = &w->first;
-        w->timer.fire = look_whether_safe;
-        old->sm->waiting = w;
-        wheel_set(&old->worker->wheel, &w->timer, SAFE_LOOK_MS);
-    }
-    *one = (struct waiter){.done = done, .ctx = ctx};
-    *w->end = one;
-    w->end = &one->next;
-}
-
 /* It may have been logged out, or the password changed, since it came in. */
 static bool may_go_on(const struct session *s)
 {
@@ -225,14 +160,12 @@ static bool may_go_on(const struct session *s)
 
 void resume_prepare(struct session *s, const struct resume_request *request, void (*done)(void *ctx), void *ctx)
 {
-    struct session *old = request->is_valid ? find_session(s, str_make(request->id, SM_ID_LEN)) : NULL;
+    struct str id = str_make(request->id, SM_ID_LEN);
 
-    if (!request->is_valid || !may_go_on(s) || (old != NULL && old->sm->waiting == NULL && receipts_are_complete(old)))
-        done(ctx);
-    else if (old != NULL)
-        wait_until_safe(old, done, ctx); /* behind whoever waits, who would take the session away again */
+    if (request->is_valid && may_go_on(s) && find_session(s, id) == NULL)
+        delivered_forget(s, id, request->h, done, ctx);
     else
-        delivered_forget(s, str_make(request->id, SM_ID_LEN), request->h, done, ctx);
+        done(ctx);
 }
 
 /* ---- the end ---- */
@@ -252,7 +185,6 @@ void resume_end(struct session *s)
 {
     if (s->sm == NULL)
         return;
-    end_waiting(s);
     for (const struct unacked_entry *e = s->sm->queue.first; e != NULL && !s->sm->is_saved; e = e->next)
         refuse_if_request(s, unacked_str(e));
     sm_end(s);

@@ -34,10 +34,9 @@ bool resume_hibernate(struct session *s);
 bool resume_make_room(struct account *a);
 
 void resume_read(const struct xml_element *resume, struct resume_request *ret);
-/* Before resume_find(), while `s` is paused: calls `done`, at once or later, when the answer will be right. Then what
- * the client sent in the session to be resumed is safe, so that `h` tells of all of it: what was taken and is not told
- * of would be sent again, and arrive twice. If there is no such session, what the client says it has of it has been
- * removed from offline storage for good. None of it is waited for longer than some seconds. `s` may have ended. */
+/* Before resume_find(), while `s` is paused: calls `done`, at once or later, when the answer may go out. If there is no
+ * such session, what the client says it has of it is removed from offline storage for good by then: it has no name to
+ * say so by a second time. `s` may have ended. */
 void resume_prepare(struct session *s, const struct resume_request *request, void (*done)(void *ctx), void *ctx);
 /* The session that `s` - authenticated, not bound, at its account's home - may continue, as <resume/> says: another one
  * of the same account. Then <resumed/> is appended to *ret_answer, and resume_adopt() must follow in the same turn.

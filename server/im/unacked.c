@@ -1,6 +1,7 @@
 #include "server/im/unacked.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "common/mem.h"
 #include "server/base/config.h"
@@ -83,6 +84,13 @@ static bool is_too_much(const struct session *s)
     if (q->bytes > bytes_max(cfg))
         return true;
     return q->n > cfg->sm.queue_stanzas && (s->conn == NULL || sm_is_overdue(s));
+}
+
+struct str sm_name(const struct sm *sm, uint32_t seq, char out[SENT_AS_MAX])
+{
+    int len = snprintf(out, SENT_AS_MAX, "%.*s/%lu", SM_ID_LEN, sm->id, (unsigned long)seq);
+
+    return str_make(out, (size_t)len);
 }
 
 void sm_sent(struct session *s, struct str xml)

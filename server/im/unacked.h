@@ -44,15 +44,17 @@ struct sm {
     uint32_t resume_s;    /* how long it waits for its client */
     char id[SM_ID_LEN];   /* names it to the client; lower-case hexadecimal */
     struct unacked queue;
-    struct resume_waiting *waiting; /* clients that want to resume it, when all it sent is safe; mostly NULL */
-    struct receipts *receipts;      /* its own stanzas that are not safe yet (im/receipt.h) */
-    uint64_t progress_ms;           /* worker clock: when the client last acknowledged something, or the queue began */
-    uint64_t asked_ms;              /* worker clock: when the last <r/> went out */
-    int64_t hibernates_since_ms;    /* wall clock */
-    struct session *s;              /* for the timer */
-    struct wheel_timer ask_timer;   /* an <r/> is to follow */
+    struct receipts *receipts;    /* its own stanzas that are not safe yet (im/receipt.h) */
+    uint64_t progress_ms;         /* worker clock: when the client last acknowledged something, or the queue began */
+    uint64_t asked_ms;            /* worker clock: when the last <r/> went out */
+    int64_t hibernates_since_ms;  /* wall clock */
+    struct session *s;            /* for the timer */
+    struct wheel_timer ask_timer; /* an <r/> is to follow */
 };
 
+/* How a stanza of a session that may be resumed is named in offline storage: the session, '/', the stanza's number. */
+enum { SENT_AS_MAX = SM_ID_LEN + 12 };
+struct str sm_name(const struct sm *sm, uint32_t seq, char out[SENT_AS_MAX]);
 /* Begins to count; the session did not. */
 struct sm *sm_start(struct session *s);
 /* The session has ended. */

@@ -110,6 +110,9 @@ void conn_hold(struct conn *c, enum conn_hold why);
 void conn_release(struct conn *c, enum conn_hold why);
 bool conn_is_held(const struct conn *c);
 
+/* [worker] While it is corked nothing is written; what is sent waits in its order. A closed one is not corked. */
+void conn_cork(struct conn *c, bool is_corked);
+
 /* [worker] */
 uint64_t conn_id(const struct conn *c);
 enum conn_security conn_peek_security(const struct conn *c);

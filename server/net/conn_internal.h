@@ -62,6 +62,7 @@ struct conn {
     bool lost_told : 1;
     bool wants_write : 1; /* the socket's buffer is full */
     bool is_secured : 1;
+    bool is_corked : 1;
     bool has_begun_handshake : 1; /* its first step was taken */
 };
 

@@ -76,6 +76,13 @@ bool conn_send(struct conn *c, struct str text)
     return conn_sent(c);
 }
 
+void conn_cork(struct conn *c, bool is_corked)
+{
+    c->is_corked = is_corked;
+    if (!is_corked)
+        conn_mark_dirty(c);
+}
+
 void conn_cut(struct conn *c)
 {
     conn_mark_lost(c, CONN_SLOW);
@@ -153,7 +160,7 @@ static bool write_tls(struct conn *c)
 /* True: nothing is left to be written. */
 static bool flush(struct conn *c)
 {
-    if (c->wants_write)
+    if (c->wants_write || (c->is_corked && c->phase == PHASE_OPEN))
         return false;
     if (c->backlog != NULL && c->backlog->clear.len > 0) {
         if (!write_some(c, &c->backlog->clear))
