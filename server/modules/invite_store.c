@@ -13,7 +13,7 @@
 #define LEFT         STR("invite.left")
 #define NAMES        STR("invite.name")
 #define OF_ACCOUNT   STR("invites")
-#define SWEEP_AGE_MS (INT64_C(3600) * 1000) /* who is registering just now is not thrown out */
+#define SWEEP_AGE_MS (INT64_C(3600) * 1000)
 
 struct errand {
     struct server *server;
@@ -55,6 +55,12 @@ static void errand_free(struct errand *e)
 bool invite_has_ended(const struct invite *i)
 {
     return i->expires_ms <= wall_clock_ms() || i->left == 0;
+}
+
+/* So that nobody can be about to register with it. */
+static bool is_old(int64_t expires_ms)
+{
+    return expires_ms < wall_clock_ms() - SWEEP_AGE_MS;
 }
 
 /* ---- pieces of transactions ---- */
@@ -232,26 +238,33 @@ static void look_name_up(struct errand *e)
         commit_new(e, NULL);
 }
 
+static void on_swept(void *ctx, enum ln_err err, const struct invite *invites, size_t n)
+{
+    (void)ctx, (void)err, (void)invites, (void)n;
+}
+
 static void on_own(void *ctx, const struct storage_rows *rows)
 {
     struct errand *e = ctx;
     struct storage_txn *t = storage_txn_new();
     uint64_t n = 0;
-    bool any_ended = false;
+    bool any_old = false;
     int64_t expires_ms;
 
     for (size_t i = 0; i < rows->n; i++) {
-        if (str_to_i64(rows->rows[i].bytes, INT64_MIN, INT64_MAX, &expires_ms) && expires_ms > wall_clock_ms()) {
-            n++;
+        if (str_to_i64(rows->rows[i].bytes, INT64_MIN, INT64_MAX, &expires_ms) && !is_old(expires_ms)) {
+            n += expires_ms > wall_clock_ms();
             continue;
         }
         storage_txn_delete(t, e->invite->inviter, OF_ACCOUNT, rows->rows[i].key);
-        any_ended = true;
+        any_old = true;
     }
-    if (any_ended)
+    if (any_old) { /* the invitations too, and those of others, or they would be kept until an operator looks */
         storage_commit(e->server->storage, t, e->reply_to, NULL, NULL);
-    else
+        invite_list(e->server, e->host, e->reply_to, on_swept, NULL);
+    } else {
         storage_txn_free(&t);
+    }
     if (rows->err != LN_OK)
         tell_found(e, rows->err, NULL);
     else if (n >= e->limit)
@@ -332,7 +345,7 @@ static void on_all(void *ctx, const struct storage_rows *rows)
     for (size_t i = 0; i < rows->n; i++) {
         if (invite_decode(rows->rows[i].key, rows->rows[i].bytes, &all[n]) != LN_OK)
             continue;
-        if (all[n].expires_ms + SWEEP_AGE_MS >= wall_clock_ms()) {
+        if (!is_old(all[n].expires_ms)) {
             n++;
             continue;
         }

@@ -340,6 +340,21 @@ static void what_ended_long_ago_is_removed_when_all_are_looked_at(void **state)
     assert_int_equal(find(TOKEN_1, true), LN_E_NOT_FOUND);
 }
 
+/* Or they would be kept for ever, until an operator looks. */
+static void what_ended_long_ago_is_removed_when_its_owner_invites_again(void **state)
+{
+    struct invite spec = spec_of(1);
+
+    (void)state;
+    spec.inviter = ROMEO;
+    assert_int_equal(make(&spec, 1, 2), LN_OK);
+    fake.now_ms += 2 * 3600 * 1000;
+    spec.expires_ms = fake.now_ms + 1000;
+    assert_int_equal(make(&spec, 1, 3), LN_OK);
+    assert_int_equal(find(TOKEN_1, true), LN_E_NOT_FOUND);
+    assert_int_equal(find(TOKEN_2, false), LN_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +373,7 @@ int main(void)
         TEST(a_name_that_an_account_has_is_not_kept),
         TEST(what_is_revoked_counts_no_more_and_its_name_is_free),
         TEST(what_ended_long_ago_is_removed_when_all_are_looked_at),
+        TEST(what_ended_long_ago_is_removed_when_its_owner_invites_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
