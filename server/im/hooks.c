@@ -55,15 +55,20 @@ static _Thread_local struct {
     uint64_t modules;
 } known_hosts[HOST_SLOTS];
 
+static bool is_in(const struct config_list *list, const char *module)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        if (strcmp(list->items[i], module) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool is_on(const struct config_host *host, const char *module)
 {
     if (strcmp(module, module_core.name) == 0)
         return true;
-    for (size_t i = 0; host != NULL && i < host->modules.n; i++) {
-        if (strcmp(host->modules.items[i], module) == 0)
-            return true;
-    }
-    return false;
+    return host != NULL && is_in(&host->modules, module) && !is_in(&host->modules_disabled, module);
 }
 
 static uint64_t work_out_modules(const struct config_host *host)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # tests/load/peers/linnet.sh - linnet as users have it: accounts and messages in SQLite, every acknowledgement kept, nothing of
-# what makes it safe switched off. BUILD names the folder of its programs.
+# what makes it safe switched off. The archive is, as in the other servers here: archive_cost.sh says what it costs. BUILD names the folder of its programs.
 . "$(dirname "$0")/common.sh"
 
 peer_packages() { :; }
@@ -16,6 +16,7 @@ peer_start() { # DIR PORT
     use_certificate "$1"
     mkdir -p "$1/data"
     chmod 700 "$1/data"
+    disabled=${DISABLED-\"archive\"}
     cat >"$1/linnet.toml" <<TOML
 [server]
 data_dir = "data"
@@ -40,6 +41,7 @@ iterations = 4096
 name = "$domain"
 certificate = "cert.pem"
 private_key = "key.pem"
+modules_disabled = [$disabled]
 TOML
     [ -z "${EXTRA:-}" ] || printf '%s\n' "$EXTRA" >>"$1/linnet.toml"
     launch "$1" "$2" "$BUILD/linnet" --config "$1/linnet.toml"

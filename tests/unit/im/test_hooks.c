@@ -94,6 +94,7 @@ static const char *const names[] = {"a", "b", "not-built-in"};
 static const struct config_host with_both = {.modules = {3, names}};
 static const struct config_host with_a = {.modules = {1, names}};
 static const struct config_host with_b = {.modules = {1, names + 1}};
+static const struct config_host with_b_taken_away = {.modules = {3, names}, .modules_disabled = {1, names + 1}};
 static const struct config_host with_none = {.modules = {0, NULL}};
 
 static int set_up(void **state)
@@ -146,6 +147,13 @@ static void only_the_modules_of_the_host_are_called(void **state)
     run(HOOK_SESSION_BOUND, &with_a, CONTINUE);
     run(HOOK_SESSION_BOUND, &with_b, CONTINUE);
     assert_string_equal(calls, "cabc");
+}
+
+static void a_module_that_is_taken_away_is_off_whatever_else_is_said(void **state)
+{
+    (void)state;
+    run(HOOK_SESSION_BOUND, &with_b_taken_away, CONTINUE);
+    assert_string_equal(calls, "ca");
 }
 
 static void the_core_is_on_for_every_host_and_for_one_that_has_gone(void **state)
@@ -287,6 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(hooks_run_by_priority_and_then_in_the_order_of_the_table, set_up),
         cmocka_unit_test_setup(only_the_modules_of_the_host_are_called, set_up),
+        cmocka_unit_test_setup(a_module_that_is_taken_away_is_off_whatever_else_is_said, set_up),
         cmocka_unit_test_setup(the_core_is_on_for_every_host_and_for_one_that_has_gone, set_up),
         cmocka_unit_test_setup(a_hook_that_says_stop_is_the_last, set_up),
         cmocka_unit_test_setup(modules_that_were_switched_off_still_learn_of_a_session_s_end, set_up),
