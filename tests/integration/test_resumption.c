@@ -669,6 +669,49 @@ static void offline_messages_go_on_where_they_were_and_live_ones_stay_behind_the
     end(&d);
 }
 
+/* ---- the operator ---- */
+
+static void operator(struct harness *h, const char *input, const char *command, const char *jid)
+{
+    char *output = NULL;
+
+    if (harness_ctl(h, input, &output, command, jid) != 0)
+        test_fail("linnetctl %s: %s", command, output);
+    free(output);
+}
+
+static void a_session_that_waits_is_listed_and_can_be_ended(void **state)
+{
+    struct harness *h = *state;
+    struct device d;
+    struct json *list;
+
+    begin(&d, h, harness_account(h), "resume='true'");
+    be_available(&d);
+    lose(&d);
+    list = harness_ctl_json(h, "sessions", d.a->jid);
+    assert_string_equal(json_text(list, "0.full_jid"), d.jid);
+    assert_string_equal(json_text(list, "0.state"), "hibernating");
+    json_free(&list);
+    operator(h, NULL, "kick", d.jid);
+    expect_failed(&d);
+    end(&d);
+}
+
+static void a_new_password_ends_the_session_that_waits(void **state)
+{
+    struct harness *h = *state;
+    struct account a = *harness_account(h);
+    struct device d;
+
+    begin(&d, h, &a, "resume='true'");
+    lose(&d);
+    operator(h, "changed\n", "passwd", a.jid);
+    a.password = (char *)(uintptr_t) "changed";
+    expect_failed(&d);
+    end(&d);
+}
+
 /* ---- a restart of the server ---- */
 
 /* SIGTERM and a new start. The connection ends without a word. */
@@ -937,6 +980,8 @@ int main(void)
         HARNESS_TEST(what_the_client_has_does_not_come_again_after_a_crash_either),
         HARNESS_TEST(what_the_client_has_does_not_come_again_when_its_session_is_over),
         HARNESS_TEST(offline_messages_go_on_where_they_were_and_live_ones_stay_behind_them),
+        HARNESS_TEST(a_session_that_waits_is_listed_and_can_be_ended),
+        HARNESS_TEST(a_new_password_ends_the_session_that_waits),
         HARNESS_TEST(after_a_restart_the_client_goes_on_as_if_nothing_had_happened),
         HARNESS_TEST(after_two_restarts_nothing_is_lost_or_comes_twice),
         HARNESS_TEST(who_leaves_when_the_server_stops_is_seen_to_leave),
