@@ -155,7 +155,7 @@ static bool may_go_on(const struct session *s)
 {
     const struct account *a = account_peek(shard_of(s->worker), jid_bare(&s->jid));
 
-    return a == NULL || user_agents_allow(a, s);
+    return a == NULL || a->state != ACCOUNT_LOADED || user_agents_allow(a, s); /* what is not there has no sessions */
 }
 
 void resume_prepare(struct session *s, const struct resume_request *request, void (*done)(void *ctx), void *ctx)

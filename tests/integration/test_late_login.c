@@ -173,6 +173,54 @@ static void the_old_password_resumes_nothing(void **state)
     raw_free(&r);
 }
 
+/* ---- all at once ---- */
+
+/* Some have come home, some are on their way, some hang up at once: whatever becomes of each, nobody is in afterwards
+ * who came with the old password. */
+static void of_a_crowd_that_is_overtaken_nobody_is_left(void **state)
+{
+    enum { CROWD = 12 };
+    struct harness *h = *state;
+
+    for (size_t i = 0; i < OVERTAKERS; i++) {
+        struct account a = *harness_account(h);
+        char another[] = "another";
+        struct raw *crowd[CROWD], *r;
+        struct json *sessions;
+
+        for (int k = 0; k < CROWD; k++)
+            crowd[k] = raw_secure(h, NULL);
+        for (int k = 0; k < CROWD; k++) {
+            char *message = sasl2_plain_message(&a);
+            char *inner =
+                text_format("<user-agent id='%s'/><bind xmlns='" NS_BIND2 "'><enable xmlns='" NS_SM
+                            "' resume='true'/></bind><request-token xmlns='" NS_FAST "' mechanism='HT-SHA-256-NONE'/>",
+                            sasl2_uuid());
+            char *text = sasl2_authenticate("PLAIN", message, inner);
+
+            raw_send(crowd[k], "%s<presence/>", text);
+            if (k % 3 == 0)
+                raw_free(&crowd[k]);
+            free(message);
+            free(inner);
+            free(text);
+        }
+        overtakers[i](h, &a);
+        for (int k = 0; k < CROWD; k++) {
+            if (crowd[k] == NULL)
+                continue;
+            raw_expect_eof(crowd[k]);
+            raw_free(&crowd[k]);
+        }
+        a.password = another;
+        r = raw_login(h, &a, NULL);
+        sessions = harness_ctl_json(h, "sessions", a.jid);
+        assert_int_equal(json_count(sessions), 1);
+        json_free(&sessions);
+        raw_free(&r);
+    }
+}
+
 /* ---- who is nobody ---- */
 
 /* The nil UUID (RFC 9562 section 5.9) is what sessions have whose clients say nothing: it would be all of them. */
@@ -201,6 +249,7 @@ int main(void)
         HARNESS_TEST(nor_is_one_bound_later),
         HARNESS_TEST(who_changes_the_password_stays_and_logs_in_with_it),
         HARNESS_TEST(the_old_password_resumes_nothing),
+        HARNESS_TEST(of_a_crowd_that_is_overtaken_nobody_is_left),
         HARNESS_TEST(the_id_that_is_nobodys_is_refused),
     };
 
