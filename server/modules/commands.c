@@ -315,12 +315,14 @@ static bool take_form(struct command_session *cs, const char **ret_why)
     if (x == NULL)
         return false;
     xml_put_element(&w, x, "");
-    if (xml_parse(buf_str(&copy), STR(""), &arena, &x) == LN_OK) {
-        arena_free(&cs->arenas[cs->stage]);
-        cs->arenas[cs->stage] = arena;
-        cs->run.forms[cs->stage] = x;
-    }
+    bool is_read = xml_parse(buf_str(&copy), STR(""), &arena, &x) == LN_OK;
+
     buf_deinit(&copy);
+    if (!is_read)
+        return false;
+    arena_free(&cs->arenas[cs->stage]);
+    cs->arenas[cs->stage] = arena;
+    cs->run.forms[cs->stage] = x;
     if (cs->run.command->check != NULL)
         *ret_why = cs->run.command->check(&cs->run, cs->stage);
     return *ret_why == NULL;

@@ -161,6 +161,8 @@ void component_check_again(struct component *c)
 static void connect_at_home(struct component *c)
 {
     c->state = COMPONENT_CONNECTED;
+    c->limits.stanza_bytes = (uint32_t)c->worker->config->limits.stanza_bytes;
+    xml_reader_set_limits(&c->reader, &c->limits);
     wheel_set(&c->worker->wheel, &c->timer, c->worker->config->limits.idle_s * 1000);
     (void)conn_send(c->conn, STR("<handshake/>"));
     log_info(LOG_STREAM, conn_id(c->conn), "component.connected", F_STR("domain", c->domain),
@@ -349,9 +351,10 @@ void component_accept(struct worker *w, struct conn *own_conn)
     c->worker = w;
     c->conn = own_conn;
     c->limits = (struct xml_limits){
-        .stanza_bytes = (uint32_t)cfg->limits.stanza_bytes,
+        .stanza_bytes = (uint32_t)cfg->limits.stanza_bytes_unauthenticated,
         .depth = (uint16_t)(cfg->limits.stanza_depth < XML_DEPTH_MAX ? cfg->limits.stanza_depth : XML_DEPTH_MAX),
         .attrs = (uint16_t)cfg->limits.stanza_attributes,
+        .elements = (uint16_t)(cfg->limits.stanza_elements < UINT16_MAX ? cfg->limits.stanza_elements : UINT16_MAX),
     };
     xml_reader_init(&c->reader, &c->limits);
     c->timer.fire = on_timer;
