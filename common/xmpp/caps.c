@@ -411,13 +411,63 @@ void caps_append_node(struct buf *out, const struct caps *c)
     buf_append_str(out, c->hash);
 }
 
+/* ---- an old hash is of a string that can be read in several ways ---- */
+
+#define NOTIFY "+notify"
+
+static bool says_notify(struct str text)
+{
+    size_t len = sizeof(NOTIFY) - 1;
+
+    for (size_t i = 0; i + len <= text.len; i++) {
+        if (memcmp(text.p + i, NOTIFY, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool form_says_notify(const struct xml_element *form)
+{
+    for (const struct xml_element *f = xml_child(form, "field", NS_DATA_FORMS); f != NULL;
+         f = xml_next(f, "field", NS_DATA_FORMS)) {
+        if (says_notify(xml_attr(f, "var", NULL)))
+            return true;
+        for (const struct xml_element *v = xml_child(f, "value", NS_DATA_FORMS); v != NULL;
+             v = xml_next(v, "value", NS_DATA_FORMS)) {
+            if (says_notify(v->text))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool identity_says_notify(const struct xml_element *i)
+{
+    return says_notify(xml_attr(i, "category", NULL)) || says_notify(xml_attr(i, "type", NULL)) ||
+           says_notify(xml_lang(i)) || says_notify(xml_attr(i, "name", NULL));
+}
+
+/* Two features in one, or written as an identity or as a form, give the same hash (XEP-0115 section 8.1): with that
+ * somebody could answer for others' clients that they do not want to be notified. So what says so has to be a feature
+ * here, and a feature one. */
+static bool has_hidden_notify(const struct xml_element *query)
+{
+    for (const struct xml_element *e = query->child; e != NULL; e = e->next) {
+        if ((xml_is(e, "feature", NS_DISCO_INFO) && str_find(xml_attr(e, "var", NULL), '<') >= 0) ||
+            (xml_is(e, "identity", NS_DISCO_INFO) && identity_says_notify(e)) ||
+            (xml_is(e, "x", NS_DATA_FORMS) && form_says_notify(e)))
+            return true;
+    }
+    return false;
+}
+
 bool caps_verify(const struct caps *c, const struct xml_element *query)
 {
     int algorithm = find_algorithm(c->algo);
     struct buf input = {0}, hash = {0};
     bool is_right = false;
 
-    if (algorithm < 0 || !is_well_formed(query) || (c->is_new && !has_hash_input(query)))
+    if (algorithm < 0 || !is_well_formed(query) || (c->is_new ? !has_hash_input(query) : has_hidden_notify(query)))
         return false;
     if (c->is_new) {
         append_new_features(&input, query);

@@ -181,6 +181,43 @@ static void answers_with_twins_are_never_right(void **state)
     }
 }
 
+/* The same bytes are hashed, but what is wanted would be another thing. */
+static void a_wish_to_be_notified_that_is_hidden_in_something_else_is_not_right(void **state)
+{
+    static const char *const answers[] = {
+        "<identity category='client' type='pc' name='a'/><feature var='urn:a+notify&lt;urn:b'/><feature var='urn:c'/>",
+        "<identity category='client' type='pc' name='a'/><identity category='urn:a+notify&lt;' type='' name='d'/>",
+        "<identity category='client' type='pc' name='a'/><identity category='http:' type='' xml:lang='b' "
+        "name='c+notify'/><feature var='urn:c'/>",
+        "<identity category='client' type='pc' name='a'/><x xmlns='jabber:x:data'><field var='FORM_TYPE' "
+        "type='hidden'><value>urn:a</value></field><field var='urn:a+notify'><value>urn:c</value></field></x>",
+        "<identity category='client' type='pc' name='a'/><x xmlns='jabber:x:data'><field var='FORM_TYPE' "
+        "type='hidden'><value>urn:a+notify</value></field><field var='urn:c'/></x>",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        struct buf ver = {0}, query = {0}, presence = {0};
+        struct arena *arena;
+
+        buf_append_cstr(&query, "<query xmlns='" NS_DISCO_INFO "'>");
+        buf_append_cstr(&query, answers[i]);
+        buf_append_cstr(&query, "</query>");
+        buf_append_char(&query, '\0');
+        caps_append_ver(&ver, parse(query.p, &arena));
+        arena_free(&arena);
+        buf_append_char(&ver, '\0');
+        buf_append_cstr(&presence, "<presence><c xmlns='" NS_CAPS "' hash='sha-1' node='urn:c' ver='");
+        buf_append_cstr(&presence, ver.p);
+        buf_append_cstr(&presence, "'/></presence>");
+        buf_append_char(&presence, '\0');
+        assert_false(is_verified(presence.p, query.p));
+        buf_deinit(&ver);
+        buf_deinit(&query);
+        buf_deinit(&presence);
+    }
+}
+
 static void the_best_hash_of_a_presence_is_chosen(void **state)
 {
     static const struct {
@@ -224,6 +261,7 @@ int main(void)
         cmocka_unit_test(a_form_without_a_hidden_form_type_does_not_count),
         cmocka_unit_test(the_examples_of_the_newer_hashes_are_verified),
         cmocka_unit_test(answers_with_twins_are_never_right),
+        cmocka_unit_test(a_wish_to_be_notified_that_is_hidden_in_something_else_is_not_right),
         cmocka_unit_test(the_best_hash_of_a_presence_is_chosen),
     };
 
