@@ -163,6 +163,7 @@ static enum verdict on_gone(struct hook_event *e)
 
 struct check {
     struct account *account; /* pinned */
+    bool is_withdrawal;      /* there is nothing to be looked at, but others' turn comes first */
     char hash[AVATAR_HASH_LEN];
     size_t type_len;
     char type[AVATAR_TYPE_MAX];
@@ -197,22 +198,26 @@ static void on_data(void *ctx, enum ln_err err, const struct pubsub_item *items,
     struct check *c = ctx;
     struct str hash = str_make(c->hash, AVATAR_HASH_LEN);
 
-    if (err == LN_OK && n == 1 && has_hash(items[0].payload, hash))
+    if (!c->is_withdrawal && err == LN_OK && n == 1 && has_hash(items[0].payload, hash))
         set_known(c->account, hash, str_make(c->type, c->type_len));
-    else if (err == LN_OK || err == LN_E_NOT_FOUND)
+    else if (c->is_withdrawal || err == LN_OK || err == LN_E_NOT_FOUND)
         set_known(c->account, STR(""), STR(""));
     account_unpin(c->account);
     free(c);
 }
 
-/* What the metadata promises counts when the data is what it says. */
+/* What the metadata promises counts when the data is what it says; what it says last counts, so that is looked at in
+ * the order of the changes. An empty hash: there is no picture any more. */
 static void check(struct account *a, struct str hash, struct str type)
 {
     struct check *c = mem_alloc(sizeof(*c));
 
     c->account = a;
-    memcpy(c->hash, hash.p, AVATAR_HASH_LEN);
-    memcpy(c->type, type.p, type.len);
+    c->is_withdrawal = hash.len == 0;
+    if (!c->is_withdrawal) {
+        memcpy(c->hash, hash.p, AVATAR_HASH_LEN);
+        memcpy(c->type, type.p, type.len);
+    }
     c->type_len = type.len;
     account_pin(a);
     pubsub_get_items(a, DATA, hash, on_data, c);
@@ -223,15 +228,13 @@ static enum verdict on_node_changed(struct hook_event *e)
     const struct node_change *change = e->change;
     const struct xml_element *metadata;
     struct arena *arena = NULL;
-    struct str hash, type;
+    struct str hash = STR(""), type = STR("");
 
     if (change->is_by_module || !str_eq(change->node, METADATA))
         return CONTINUE;
-    if (change->is_retracted || xml_parse(change->payload, STR(""), &arena, &metadata) != LN_OK ||
-        !avatar_of_metadata(metadata, &hash, &type))
-        set_known(e->account, STR(""), STR(""));
-    else
-        check(e->account, hash, type);
+    if (!change->is_retracted && xml_parse(change->payload, STR(""), &arena, &metadata) == LN_OK)
+        (void)avatar_of_metadata(metadata, &hash, &type);
+    check(e->account, hash, type);
     arena_free(&arena);
     return CONTINUE;
 }

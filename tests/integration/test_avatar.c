@@ -298,6 +298,33 @@ static void pictures_in_vcards_that_are_none_change_nothing(void **state)
     free(p.base64);
 }
 
+/* A client does not wait for answers: what it says last counts. */
+static void a_picture_that_is_withdrawn_at_once_is_withdrawn(void **state)
+{
+    struct harness *h = *state;
+    struct client *juliet = harness_login(h);
+    struct picture p = a_picture(h);
+
+    expect_answer(publish_data(juliet, &p), "iq[@type='result']");
+    for (unsigned i = 0; i < 10; i++) {
+        client_send(
+            juliet,
+            "<iq type='set' id='shown'><pubsub xmlns='" NS_PUBSUB "'><publish node='" METADATA "'><item id='%s'>"
+            "<metadata xmlns='" METADATA "'><info bytes='9' id='%s' type='image/png'/></metadata></item></publish>"
+            "</pubsub></iq>",
+            p.hash, p.hash);
+        client_send(juliet,
+                    "<iq type='set' id='gone%u'><pubsub xmlns='" NS_PUBSUB "'><publish node='" METADATA
+                    "'><item><metadata xmlns='" METADATA "'/></item></publish></pubsub></iq>",
+                    i);
+    }
+    client_expect_any(juliet, "iq[@id='gone9'][@type='result']");
+    client_barrier_via(juliet, juliet->bare);
+    expect_photo(juliet, juliet, NULL);
+    expect_hash(presence_of(juliet, ""), "");
+    free(p.base64);
+}
+
 static void the_hash_is_known_after_a_crash(void **state)
 {
     struct harness *h = *state;
@@ -330,6 +357,7 @@ int main(void)
         HARNESS_TEST(metadata_without_its_picture_promises_nothing),
         HARNESS_TEST(a_picture_elsewhere_is_passed_over_and_one_may_be_withdrawn),
         HARNESS_TEST(pictures_in_vcards_that_are_none_change_nothing),
+        HARNESS_TEST(a_picture_that_is_withdrawn_at_once_is_withdrawn),
         HARNESS_TEST(the_hash_is_known_after_a_crash),
     };
 
