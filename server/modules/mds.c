@@ -11,6 +11,9 @@
 #include "server/modules/module.h"
 #include "server/pubsub/pubsub.h"
 
+/* Of an element, which is some ids: what waits for its turn to be published waits in memory. */
+enum { DISPLAYED_BYTES_MAX = 4096 };
+
 static bool is_displayed(const struct xml_element *child, const void *ctx)
 {
     (void)ctx;
@@ -31,7 +34,7 @@ static void publish(struct account *a, const struct stanza *st, const struct xml
     struct buf payload = {0};
     struct xml_writer w = xml_writer_to(&payload);
 
-    if (to.len == 0)
+    if (to.len == 0 || displayed->inner.len > DISPLAYED_BYTES_MAX)
         return;
     xml_put_element(&w, displayed, "");
     pubsub_publish(a, STR(NS_MDS), to, buf_str(&payload), on_published, NULL);

@@ -141,6 +141,24 @@ static void a_message_to_nobody_and_an_error_publish_nothing(void **state)
     expect_answer(pep_items(juliet, NULL, NODE), "iq[@type='error']/error/item-not-found");
 }
 
+/* What clients publish this way is a few words; it waits for its turn in memory. */
+static void what_is_no_marker_by_its_size_is_not_published(void **state)
+{
+    struct harness *h = *state;
+    struct client *juliet = harness_login(h), *romeo = harness_login(h);
+    char *long_text = malloc(8193);
+
+    memset(long_text, 'a', 8192);
+    long_text[8192] = '\0';
+    client_go_online(romeo, 0);
+    client_send(juliet,
+                "<message to='%s' type='chat' id='m'>" MARKER "<displayed xmlns='" NODE "'>%s</displayed></message>",
+                romeo->bare, long_text);
+    client_expect_any(romeo, "message[@id='m'][not(displayed[@xmlns='" NODE "'])]");
+    expect_answer(pep_items(juliet, NULL, NODE), "iq[@type='error']/error/item-not-found");
+    free(long_text);
+}
+
 int main(void)
 {
     static const struct harness_options options = {0};
@@ -151,6 +169,7 @@ int main(void)
         HARNESS_TEST(the_message_is_acknowledged_as_others_are),
         HARNESS_TEST(a_node_that_the_server_makes_is_for_the_user_only_and_keeps_all_chats),
         HARNESS_TEST(the_id_is_the_address_as_it_was_written),
+        HARNESS_TEST(what_is_no_marker_by_its_size_is_not_published),
         HARNESS_TEST(a_message_to_nobody_and_an_error_publish_nothing),
     };
 
