@@ -76,10 +76,18 @@ static bool is_kept_from(const struct pubsub_service *sv, const struct jid *to)
     return a->is_guarded && hooks_run(HOOK_PRESENCE_TO_CONTACT, host_of(a), &e) == STOP;
 }
 
-static void send_to_own(struct account *a, struct str node, const struct stanza *event)
+/* Is it sent the event as one of the node's own list? */
+static bool is_on_list(const struct node_meta *m, const struct session *s)
+{
+    return node_meta_subscription(m, jid_full(&s->jid)) == SUBSCRIPTION_SUBSCRIBED ||
+           (s->priority >= 0 && node_meta_subscription(m, jid_bare(&s->jid)) == SUBSCRIPTION_SUBSCRIBED);
+}
+
+/* `but`: not to those on its list; NULL: it has none here. */
+static void send_to_own(struct account *a, struct str node, const struct stanza *event, const struct node_meta *but)
 {
     for (struct session *s = a->sessions; s != NULL; s = s->next_of_account) {
-        if (session_is_available(s) && interests_want(interests_peek(s), node))
+        if (session_is_available(s) && interests_want(interests_peek(s), node) && (but == NULL || !is_on_list(but, s)))
             (void)session_send(s, event, s->full_jid);
     }
 }
@@ -93,7 +101,7 @@ static void broadcast(struct pubsub_service *sv, const struct pubsub_node *node,
     const struct node_meta *m = node->meta;
     const struct roster_item *item;
 
-    send_to_own(a, node->name, event);
+    send_to_own(a, node->name, event, m);
     for (size_t cursor = 0; (item = roster_next(&a->roster, &cursor)) != NULL;) {
         struct jid to = jid_view(roster_item_jid(item));
         struct relation who;
@@ -204,7 +212,7 @@ static struct str node_of(const struct stanza *event)
 
 void account_service_deliver(struct account *a, const struct stanza *event)
 {
-    send_to_own(a, node_of(event), event);
+    send_to_own(a, node_of(event), event, NULL);
 }
 
 /* ---- last items ---- */
