@@ -3,6 +3,7 @@
 #include "common/mem.h"
 #include "common/xmpp/data_form.h"
 #include "server/pubsub/change.h"
+#include "server/pubsub/request.h"
 
 struct answer {
     struct pubsub_op op;
@@ -64,6 +65,7 @@ static void run(struct pubsub_op *op)
     c = pubsub_change_new(op->service, node->name);
     c->own_meta = node_meta_copy(node->meta);
     node_meta_set_subscription(c->own_meta, jid.full, is_allowed ? SUBSCRIPTION_SUBSCRIBED : SUBSCRIPTION_NONE);
+    request_drop_unentitled(op->service, c->own_meta); /* the node may be for others by now */
     pubsub_change_commit(c, on_committed, a);
 }
 

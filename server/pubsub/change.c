@@ -194,6 +194,15 @@ static void carry_out(struct pubsub_change *c)
         change_items(node, c, node->meta->config.persist_items);
 }
 
+/* What others make of the list of subscribers leaves room for what the owner changes. */
+static size_t bytes_allowed(const struct pubsub_change *c)
+{
+    const struct pubsub_node *node = pubsub_find_node(c->service, c->name);
+    bool is_others = c->is_by_subscriber && node != NULL && c->own_meta->n_subscribers > node->meta->n_subscribers;
+
+    return is_others ? NODE_BYTES_MAX / 2 : NODE_BYTES_MAX;
+}
+
 /* The owner may have been deleted while storage was at work: then there is nobody to tell. */
 static void on_committed(void *ctx, enum ln_err err)
 {
@@ -260,7 +269,7 @@ void pubsub_change_commit(struct pubsub_change *own_c, void (*done)(void *ctx, e
     if (c->own_meta != NULL)
         node_meta_encode(&doc, c->own_meta);
     batch_storage_begin(sv->worker, WRITE_COST);
-    if (doc.len > NODE_BYTES_MAX) {
+    if (doc.len > 0 && doc.len > bytes_allowed(c)) {
         on_committed(c, LN_E_LIMIT);
     } else if (!has_to_be_stored(c)) {
         on_committed(c, LN_OK);

@@ -5,7 +5,7 @@
 #include "common/xmpp/xml_writer.h"
 
 #define OF_NODE  (NEEDS_NAME | NEEDS_NODE)
-#define MANAGES  (OF_NODE | NEEDS_RIGHT)
+#define BY_RIGHT (OF_NODE | NEEDS_RIGHT)
 #define OF_ITEMS (OF_NODE | NEEDS_ITEMS)
 
 static void no_options(struct pubsub_request *r)
@@ -29,16 +29,16 @@ static const struct request_kind kinds[] = {
     {IQ_GET, NS_PUBSUB, "affiliations", FOR_STRANGERS, ACTION_SUBSCRIBE, request_own_affiliations},
     {IQ_GET_OR_SET, NS_PUBSUB, "options", 0, ACTION_SUBSCRIBE, no_options},
     {IQ_GET, NS_PUBSUB, "default", 0, ACTION_SUBSCRIBE, no_default_options},
-    {IQ_GET, NS_PUBSUB_OWNER, "configure", MANAGES, ACTION_MANAGE, request_get_config},
-    {IQ_SET, NS_PUBSUB_OWNER, "configure", MANAGES | NEEDS_ITEMS, ACTION_MANAGE, request_set_config},
+    {IQ_GET, NS_PUBSUB_OWNER, "configure", BY_RIGHT, ACTION_MANAGE, request_get_config},
+    {IQ_SET, NS_PUBSUB_OWNER, "configure", BY_RIGHT | NEEDS_ITEMS, ACTION_MANAGE, request_set_config},
     {IQ_GET, NS_PUBSUB_OWNER, "default", 0, ACTION_MANAGE, request_default_config},
-    {IQ_SET, NS_PUBSUB_OWNER, "delete", MANAGES | NEEDS_ITEMS, ACTION_MANAGE, request_delete},
-    {IQ_SET, NS_PUBSUB_OWNER, "purge", MANAGES | NEEDS_ITEMS, ACTION_MANAGE, request_purge},
-    {IQ_GET, NS_PUBSUB_OWNER, "subscriptions", MANAGES, ACTION_MANAGE, request_get_subscriptions},
-    {IQ_SET, NS_PUBSUB_OWNER, "subscriptions", MANAGES | NEEDS_ITEMS, ACTION_MANAGE, request_set_subscriptions},
-    {IQ_GET, NS_PUBSUB_OWNER, "affiliations", MANAGES, ACTION_MANAGE, request_get_affiliations},
-    {IQ_SET, NS_PUBSUB_OWNER, "affiliations", MANAGES, ACTION_MANAGE, request_set_affiliations},
-    {IQ_GET, NS_DISCO_INFO, NULL, OF_NODE, ACTION_RETRIEVE, request_disco_info},
+    {IQ_SET, NS_PUBSUB_OWNER, "delete", BY_RIGHT | NEEDS_ITEMS, ACTION_MANAGE, request_delete},
+    {IQ_SET, NS_PUBSUB_OWNER, "purge", BY_RIGHT | NEEDS_ITEMS, ACTION_MANAGE, request_purge},
+    {IQ_GET, NS_PUBSUB_OWNER, "subscriptions", BY_RIGHT, ACTION_MANAGE, request_get_subscriptions},
+    {IQ_SET, NS_PUBSUB_OWNER, "subscriptions", BY_RIGHT | NEEDS_ITEMS, ACTION_MANAGE, request_set_subscriptions},
+    {IQ_GET, NS_PUBSUB_OWNER, "affiliations", BY_RIGHT, ACTION_MANAGE, request_get_affiliations},
+    {IQ_SET, NS_PUBSUB_OWNER, "affiliations", BY_RIGHT, ACTION_MANAGE, request_set_affiliations},
+    {IQ_GET, NS_DISCO_INFO, NULL, BY_RIGHT, ACTION_SUBSCRIBE, request_disco_info},
     {IQ_GET, NS_DISCO_ITEMS, NULL, FOR_STRANGERS, ACTION_RETRIEVE, request_disco_items},
 };
 
@@ -145,6 +145,16 @@ static struct pubsub_request *request_of(struct pubsub_op *op)
     return container_of(op, struct pubsub_request, op);
 }
 
+static bool names_too_many(const struct pubsub_request *r)
+{
+    unsigned n = 0;
+
+    for (const struct xml_element *item = xml_child(r->e, "item", NS_PUBSUB); item != NULL && n <= REQUEST_ITEMS_MAX;
+         item = xml_next(item, "item", NS_PUBSUB))
+        n++;
+    return n > REQUEST_ITEMS_MAX;
+}
+
 static void run(struct pubsub_op *op)
 {
     struct pubsub_request *r = request_of(op);
@@ -156,6 +166,8 @@ static void run(struct pubsub_op *op)
         request_hide(r);
     else if ((why = find_refusal(r)) != NULL)
         request_refuse(r, why);
+    else if (names_too_many(r))
+        request_error(r, STANZA_ERR_POLICY_VIOLATION, NULL);
     else if ((r->kind->needs & NEEDS_ITEMS) == 0 || pubsub_need_items(op, r->node))
         r->kind->run(r);
 }

@@ -12,6 +12,9 @@
 
 struct request_kind;
 
+/* That one request names, or publishes: each has to be found among all that the node has. */
+enum { REQUEST_ITEMS_MAX = 100 };
+
 /* A request whose turn it is. */
 struct pubsub_request {
     struct pubsub_op op;

@@ -27,29 +27,37 @@ static void start_answer(struct xml_writer *w, const struct pubsub_request *r)
     xml_put_attr(w, "node", r->node_name);
 }
 
-/* Those that are named, as many as there are (section 6.5.8). */
+/* What a client can be sent in one go, when others' answers wait as well. */
+static size_t bytes_allowed(const struct pubsub_request *r)
+{
+    return pubsub_limits(r->service)->out_queue_bytes / 4;
+}
+
+/* Those that are named, as many as there are (section 6.5.8). What is too much for one answer is not asked for in one
+ * request. */
 static void answer_named(struct pubsub_request *r)
 {
     const struct item_ring *ring = &r->node->items;
     struct xml_writer w = xml_writer_to(&r->answer);
+    unsigned n = 0;
 
     start_answer(&w, r);
     for (const struct xml_element *e = xml_child(r->e, "item", NS_PUBSUB); e != NULL;
          e = xml_next(e, "item", NS_PUBSUB)) {
         ptrdiff_t at = item_ring_find(ring, xml_attr(e, "id", NULL));
 
-        if (at >= 0)
-            write_item(&w, r, ring->items[at]);
+        if (at < 0)
+            continue;
+        if (n++ > 0 && r->answer.len + ring->items[at]->payload_len > bytes_allowed(r)) {
+            buf_clear(&r->answer);
+            request_error(r, STANZA_ERR_POLICY_VIOLATION, NULL);
+            return;
+        }
+        write_item(&w, r, ring->items[at]);
     }
     xml_end(&w);
     xml_end(&w);
     request_done(r);
-}
-
-/* What a client can be sent in one go, when others' answers wait as well. */
-static size_t bytes_allowed(const struct pubsub_request *r)
-{
-    return pubsub_limits(r->service)->out_queue_bytes / 4;
 }
 
 /* Takes items from the front, or from the back, until there are `max`, or they become too large for one answer. */

@@ -6,6 +6,9 @@
 #include "server/pubsub/event.h"
 #include "server/pubsub/request.h"
 
+/* Of one bare JID at one node: for itself and its resources. */
+enum { SUBSCRIPTIONS_OF_ONE_MAX = 20 };
+
 static void write_subscription(struct xml_writer *w, struct str node, struct str jid, enum subscription state)
 {
     xml_start(w, "subscription", NULL);
@@ -32,6 +35,26 @@ static bool parse_own_jid(const struct pubsub_request *r, struct jid_buf *mem, s
     return jid_parse(xml_attr(r->e, "jid", NULL), mem, ret) == LN_OK && str_eq(jid_bare(ret), r->sender);
 }
 
+static unsigned count_subscriptions_of(const struct node_meta *m, struct str bare)
+{
+    unsigned n = 0;
+
+    for (uint32_t i = 0; i < m->n_subscribers; i++) {
+        struct jid jid = jid_view(str_of(m->subscribers[i].jid));
+
+        n += str_eq(jid_bare(&jid), bare);
+    }
+    return n;
+}
+
+static bool has_too_many(const struct pubsub_request *r)
+{
+    const struct node_meta *m = r->node->meta;
+
+    return m->n_subscribers >= pubsub_limits(r->service)->pubsub_affiliates ||
+           count_subscriptions_of(m, r->sender) >= SUBSCRIPTIONS_OF_ONE_MAX;
+}
+
 static const struct refusal *may_subscribe(const struct pubsub_request *r, struct str jid)
 {
     static const struct refusal unsupported = {
@@ -50,8 +73,7 @@ static const struct refusal *may_subscribe(const struct pubsub_request *r, struc
         return &unsupported;
     if (has == SUBSCRIPTION_PENDING)
         return &pending;
-    return has == SUBSCRIPTION_NONE && m->n_subscribers >= pubsub_limits(r->service)->pubsub_affiliates ? &too_many
-                                                                                                        : NULL;
+    return has == SUBSCRIPTION_NONE && has_too_many(r) ? &too_many : NULL;
 }
 
 /* Only strangers to the node need the owner's word. */

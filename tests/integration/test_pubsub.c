@@ -1,5 +1,5 @@
 /* tests/integration/test_pubsub.c - XEP-0060 on an account: what its use cases ask for, and how they are refused. */
-#include "client.h"
+#include "pep.h"
 
 #define NS     "http://jabber.org/protocol/pubsub"
 #define OWNER  NS "#owner"
@@ -93,6 +93,25 @@ static void expect_ids_(const char *file, int line, const struct node *answer, c
     free(ids);
 }
 
+/* `fmt` again and again, with a number. */
+static __attribute__((format(printf, 1, 0))) char *many(const char *fmt, unsigned n)
+{
+    char *all = strdup("");
+    size_t len = 0, cap = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        char *one = text_format(fmt, i);
+        size_t one_len = strlen(one);
+
+        if (len + one_len >= cap)
+            all = realloc(all, cap = 2 * (len + one_len) + 1);
+        memcpy(all + len, one, one_len + 1);
+        len += one_len;
+        free(one);
+    }
+    return all;
+}
+
 /* ---- 5: discovery ---- */
 
 static void an_account_is_discovered_as_a_service_with_nodes(void **state)
@@ -128,6 +147,23 @@ static void an_account_is_discovered_as_a_service_with_nodes(void **state)
     expect_error(client_request(c, "get", c->bare,
                                 "<query xmlns='http://jabber.org/protocol/disco#info' node='urn:example:none'/>"),
                  "cancel", "item-not-found", NULL);
+}
+
+/* What a node is about, and who publishes there, is not for contacts who may not read it. */
+static void a_closed_node_is_described_to_nobody_else(void **state)
+{
+    struct harness *h = *state;
+    struct client *juliet = harness_login(h), *romeo = harness_login(h);
+    const char *ask = "<query xmlns='http://jabber.org/protocol/disco#info' node='" NODE "'/>";
+
+    client_befriend(juliet, romeo);
+    create(juliet, FIELD("access_model", "whitelist") FIELD("title", "Of Paris"));
+    expect_error(client_request(romeo, "get", juliet->bare, "%s", ask), "cancel", "not-allowed", "closed-node");
+    expect_done(client_request(juliet, "get", juliet->bare, "%s", ask));
+    expect_done(owner_set(juliet, NULL,
+                          "<configure node='" NODE
+                          "'>" FORM("node_config", FIELD("access_model", "authorize")) "</configure>"));
+    expect_done(client_request(romeo, "get", juliet->bare, "%s", ask));
 }
 
 /* ---- 8.1, 8.2, 8.3: create, configure, defaults ---- */
@@ -601,6 +637,60 @@ static void an_open_node_is_subscribed_to_and_unsubscribed_from(void **state)
     free(unsubscribe);
 }
 
+/* However many subscriptions somebody has, the owner can still change the node. */
+static void a_stranger_cannot_fill_the_list_of_subscribers(void **state)
+{
+    struct harness *h = *state;
+    struct client *juliet = harness_login(h), *francisco = harness_login(h);
+    char *text = many("0123456789", 100), *what;
+    unsigned n = 0;
+
+    create(juliet, FIELD("access_model", "open"));
+    for (; n < 100; n++) {
+        what = text_format("<subscribe node='" NODE "' jid='%s/%s%u'/>", francisco->bare, text, n);
+        const struct node *answer = set(francisco, juliet->bare, what);
+
+        free(what);
+        if (!node_matches(answer, "iq[@type='result']")) {
+            expect_error(answer, "wait", "policy-violation", "too-many-subscriptions");
+            break;
+        }
+    }
+    assert_in_range(n, 1, 50);
+    what =
+        text_format("<configure node='" NODE "'>" FORM("node_config", FIELD("description", "%s")) "</configure>", text);
+
+    expect_done(owner_set(juliet, NULL, what));
+    free(what);
+    free(text);
+}
+
+/* It is subscribed anyway; that it asks for it as well brings it nothing twice. */
+static void who_is_subscribed_in_both_ways_is_told_once(void **state)
+{
+    static const char *const features[] = {NODE "+notify", NULL};
+    struct harness *h = *state;
+    struct client *juliet = harness_login(h), *romeo = harness_login(h), *both[] = {juliet, romeo};
+
+    client_befriend(juliet, romeo);
+    create(juliet, "");
+    for (size_t i = 0; i < 2; i++) {
+        char *what = text_format("<subscribe node='" NODE "' jid='%s'/>", i == 0 ? juliet->jid : romeo->bare);
+
+        pep_go_online(both[i], features);
+        expect_done(set(both[i], juliet->bare, what));
+        free(what);
+    }
+    publish(juliet, "a");
+    publish(juliet, "b");
+    for (size_t i = 0; i < 2; i++) {
+        client_expect_any(both[i], "message/event/items/item[@id='b']");
+        client_barrier_via(juliet, romeo->bare);
+        client_barrier(both[i]);
+        assert_int_equal(client_count(both[i], "message/event/items/item[@id='a']"), 1);
+    }
+}
+
 static void owners_are_told_of_subscribers_if_they_want_to_be(void **state)
 {
     struct harness *h = *state;
@@ -803,6 +893,52 @@ static void anybody_publishes_where_the_publish_model_is_open(void **state)
     expect_done(set(juliet, NULL, "<retract node='" NODE "'><item id='b'/></retract>"));
 }
 
+/* ---- what one request may cost ---- */
+
+/* A short question has no answer that is larger than the server would ever send. */
+static void what_is_named_again_and_again_is_not_given_again_and_again(void **state)
+{
+    struct client *c = harness_login(*state);
+    char *text = many("0123456789", 2000), *names = many("<item id='a'/>", 5000), *what;
+
+    create(c, "");
+    what = text_format("<publish node='" NODE "'><item id='a'><x xmlns='urn:example:x'>%s</x></item></publish>", text);
+    expect_done(set(c, NULL, what));
+    free(what);
+    what = text_format("<items node='" NODE "'>%s</items>", names);
+    expect_error(get(c, NULL, what), "modify", "policy-violation", NULL);
+    free(what);
+    expect_ids(get(c, NULL, "<items node='" NODE "'><item id='a'/><item id='b'/></items>"), "a ");
+    free(names);
+    free(text);
+}
+/* Each has to be found among all that there are. */
+static void one_request_is_about_so_many_items_and_no_more(void **state)
+{
+    struct client *c = harness_login(*state);
+    static const struct {
+        unsigned n;
+        const char *answer;
+    } rows[] = {{100, "iq[@type='result']"}, {101, "iq[@type='error']/error[@type='modify']/policy-violation"}};
+
+    create(c, FIELD("max_items", "max"));
+    for (size_t i = 0; i < 2; i++) {
+        char *items = many("<item id='%u'>" ENTRY "</item>", rows[i].n), *names = many("<item id='%u'/>", rows[i].n);
+        char *what = text_format("<publish node='" NODE "'>%s</publish>", items);
+
+        expect_answer(set(c, NULL, what), rows[i].answer);
+        free(what);
+        what = text_format("<items node='" NODE "'>%s</items>", names);
+        expect_answer(get(c, NULL, what), rows[i].answer);
+        free(what);
+        what = text_format("<retract node='" NODE "'>%s</retract>", names);
+        expect_answer(set(c, NULL, what), rows[i].answer);
+        free(what);
+        free(items);
+        free(names);
+    }
+}
+
 /* ---- what lasts ---- */
 
 static void nodes_and_items_are_there_after_a_restart_and_go_with_the_account(void **state)
@@ -871,6 +1007,7 @@ int main(void)
     static const struct harness_options options = {.settings = settings};
     const struct CMUnitTest tests[] = {
         HARNESS_TEST(an_account_is_discovered_as_a_service_with_nodes),
+        HARNESS_TEST(a_closed_node_is_described_to_nobody_else),
         HARNESS_TEST(a_node_is_created_once_and_with_a_configuration_or_without_a_name),
         HARNESS_TEST(a_node_is_configured_by_a_form),
         HARNESS_TEST(what_is_published_is_retrieved),
@@ -887,6 +1024,8 @@ int main(void)
         HARNESS_TEST(contacts_may_not_change_what_is_not_theirs),
         HARNESS_TEST(roster_groups_are_let_in),
         HARNESS_TEST(an_open_node_is_subscribed_to_and_unsubscribed_from),
+        HARNESS_TEST(a_stranger_cannot_fill_the_list_of_subscribers),
+        HARNESS_TEST(who_is_subscribed_in_both_ways_is_told_once),
         HARNESS_TEST(owners_are_told_of_subscribers_if_they_want_to_be),
         HARNESS_TEST(a_subscription_that_lost_its_right_is_cancelled),
         HARNESS_TEST(the_owner_decides_about_subscriptions),
@@ -894,6 +1033,8 @@ int main(void)
         HARNESS_TEST(entries_that_cannot_be_are_given_back_as_they_are),
         HARNESS_TEST(anybody_publishes_where_the_publish_model_is_open),
         HARNESS_TEST(requests_that_come_at_once_are_carried_out_in_order),
+        HARNESS_TEST(what_is_named_again_and_again_is_not_given_again_and_again),
+        HARNESS_TEST(one_request_is_about_so_many_items_and_no_more),
         HARNESS_TEST(nodes_and_items_are_there_after_a_restart_and_go_with_the_account),
     };
 
