@@ -148,7 +148,7 @@ static void on_closing(struct session *s, bool is_clean)
     bind_undo(s);
     replay_stop(s);
     ledger_end(s, is_clean);
-    resume_end(s);
+    resume_end(s, is_clean);
     replay_hand_on(a);
     s->account = NULL;
     account_unpin(a);

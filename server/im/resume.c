@@ -6,6 +6,7 @@
 #include "server/base/config.h"
 #include "server/base/log.h"
 #include "server/im/delivered.h"
+#include "server/im/delivery.h"
 #include "server/im/hooks.h"
 #include "server/im/ledger.h"
 #include "server/im/receipt.h"
@@ -172,21 +173,33 @@ void resume_prepare(struct session *s, const struct resume_request *request, voi
 
 /* Who asked the client something and gets no answer any more is told so, as one who asks a resource that is not there.
  */
-static void refuse_if_request(struct session *s, struct str xml)
+static bool is_request(const struct stanza *st)
 {
-    struct stanza *st = str_starts(xml, STR("<iq")) ? stanza_from_bytes(xml) : NULL;
+    return st->kind == STANZA_IQ && (st->type == TYPE_GET || st->type == TYPE_SET);
+}
 
-    if (st != NULL && st->kind == STANZA_IQ && (st->type == TYPE_GET || st->type == TYPE_SET))
+/* A message that somebody would miss, for this resource alone, and may not be stored (XEP-0334): no ledger has it. */
+static bool is_lost(const struct stanza *st)
+{
+    return st->kind == STANZA_MESSAGE && (st->type == TYPE_CHAT || st->type == TYPE_NORMAL) && !jid_is_bare(&st->to) &&
+           delivery_offline(st) == DELIVER_REFUSE;
+}
+
+static void refuse_if_wanted(struct session *s, struct str xml, bool is_clean)
+{
+    struct stanza *st = str_starts(xml, STR("<iq")) || str_starts(xml, STR("<message")) ? stanza_from_bytes(xml) : NULL;
+
+    if (st != NULL && (is_request(st) || (!is_clean && is_lost(st))))
         router_refuse(s->worker, st, STANZA_ERR_SERVICE_UNAVAILABLE, NULL);
     stanza_unref(&st);
 }
 
-void resume_end(struct session *s)
+void resume_end(struct session *s, bool is_clean)
 {
     if (s->sm == NULL)
         return;
     for (const struct unacked_entry *e = s->sm->queue.first; e != NULL && !s->sm->is_saved; e = e->next)
-        refuse_if_request(s, unacked_str(e));
+        refuse_if_wanted(s, unacked_str(e), is_clean);
     sm_end(s);
 }
 

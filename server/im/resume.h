@@ -51,8 +51,9 @@ void resume_adopt(struct session *old, struct session *own_s, struct str answer)
 /* Closes `s`: `h` is more than was sent to `counted` (section 4), which may be `s` itself. */
 void resume_refuse_count(struct session *s, const struct session *counted, uint64_t h);
 
-/* For im.c: the session ends. First, while its count is there; then, when it is in no table any more. */
+/* For im.c: the session ends. First, while its count is there; then, when it is in no table any more. `is_clean`: the
+ * client closed its stream, so it has read all that was written. */
 void resume_remember(struct session *s);
-void resume_end(struct session *s);
+void resume_end(struct session *s, bool is_clean);
 
 #endif
