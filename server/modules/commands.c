@@ -293,7 +293,7 @@ static enum iq_verdict complete_at_once(struct iq *iq, const struct command *com
     return IQ_LATER;
 }
 
-/* Section 3.4.1: what is of type cancel counts as submitted, too. */
+/* Section 3.5.1: what is of type cancel counts as submitted, too. */
 static const struct xml_element *submitted_form(const struct iq *iq)
 {
     const struct xml_element *x = data_form_find(iq->query, NULL);
