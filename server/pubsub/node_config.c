@@ -467,13 +467,15 @@ static bool is_empty(const struct node_config *c, const struct field *f)
            (f->kind == FIELD_GROUPS && c->n_groups == 0);
 }
 
-/* `but`: what is the same there is left out; NULL: nothing is. */
+/* `but`: what is the same there is left out; NULL: what is the owner's only, the groups of a roster. */
 static void write_plain(struct xml_writer *w, const struct node_config *c, const char *type,
                         const struct node_config *but)
 {
     data_form_start(w, type, NS_NODE_CONFIG);
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-        if (is_empty(c, &fields[i]) || (but != NULL && is_same(c, but, &fields[i], NODE_CONFIG_MAX)))
+        bool is_left_out = but == NULL ? fields[i].kind == FIELD_GROUPS : is_same(c, but, &fields[i], NODE_CONFIG_MAX);
+
+        if (is_left_out || is_empty(c, &fields[i]))
             continue;
         data_form_field_start(w, fields[i].var, NULL, NULL);
         write_values(w, c, &fields[i]);

@@ -54,7 +54,7 @@ bool node_config_meets(const struct node_config *c, const struct xml_element *x,
 
 /* [any] <x type='form'/> for people, with labels and choices. */
 void node_config_write_form(struct xml_writer *w, const struct node_config *c);
-/* [any] Names and values only: type "result" for subscribers to be told. */
+/* [any] Names and values only: type "result" for subscribers to be told; so nothing of the groups of a roster. */
 void node_config_write_values(struct xml_writer *w, const struct node_config *c, const char *type);
 /* [any] To be stored: what differs from a configuration that is the same for ever, so that a node takes little. */
 void node_config_write_stored(struct xml_writer *w, const struct node_config *c);
