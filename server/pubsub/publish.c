@@ -131,13 +131,14 @@ static size_t count_items(const struct xml_element *e)
 
 static const struct refusal item_required = {.err = STANZA_ERR_BAD_REQUEST, .condition = "item-required"};
 
+static const struct refusal too_big = {.err = STANZA_ERR_NOT_ACCEPTABLE, .condition = "payload-too-big"};
+
 /* Section 7.1.3.6 */
 static const struct refusal *check_item(const struct pubsub_request *r, const struct node_config *config,
                                         const struct xml_element *item)
 {
     static const struct refusal no_payload = {.err = STANZA_ERR_BAD_REQUEST, .condition = "payload-required"};
     static const struct refusal bad_payload = {.err = STANZA_ERR_BAD_REQUEST, .condition = "invalid-payload"};
-    static const struct refusal too_big = {.err = STANZA_ERR_NOT_ACCEPTABLE, .condition = "payload-too-big"};
     static const struct refusal bad_id = {.err = STANZA_ERR_NOT_ACCEPTABLE};
     uint64_t limit = pubsub_limits(r->service)->pubsub_item_bytes;
 
@@ -218,32 +219,34 @@ static bool may_replace(const struct pubsub_request *r, struct str id)
            access_decide(ACTION_RETRACT, config->access_model, config->publish_model, &r->who) == NULL;
 }
 
-/* Adds what is published to the change, and the ids to the answer. */
+/* Adds what is published to the change, and the ids to the answer. With the namespaces that were declared around it an
+ * item may be larger than it came. */
 static const struct refusal *put_items(struct pubsub_request *r, struct pubsub_change *c)
 {
     static const struct refusal forbidden = {.err = STANZA_ERR_FORBIDDEN};
+    const struct refusal *why = NULL;
     struct xml_writer w = xml_writer_to(&r->answer);
     struct buf payload = {0};
 
-    for (const struct xml_element *e = xml_child(r->e, "item", NS_PUBSUB); e != NULL;
+    for (const struct xml_element *e = xml_child(r->e, "item", NS_PUBSUB); e != NULL && why == NULL;
          e = xml_next(e, "item", NS_PUBSUB)) {
         struct str id = xml_attr(e, "id", NULL);
         struct xml_writer p = xml_writer_to(&payload);
 
-        if (r->node != NULL && !may_replace(r, id)) {
-            buf_deinit(&payload);
-            return &forbidden;
-        }
         buf_clear(&payload);
         if (e->child != NULL)
             xml_put_element(&p, e->child, ""); /* so that it stands for itself, wherever it is put */
+        if (payload.len > pubsub_limits(r->service)->pubsub_item_bytes)
+            why = &too_big;
+        else if (r->node != NULL && !may_replace(r, id))
+            why = &forbidden;
         id = publish_put(c, id, r->sender, buf_str(&payload));
         xml_start(&w, "item", NULL);
         xml_put_attr(&w, "id", id);
         xml_end(&w);
     }
     buf_deinit(&payload);
-    return publish_make_room(c);
+    return why != NULL ? why : publish_make_room(c);
 }
 
 /* The sender's resource, for others to answer to, if they can see it anyway. */

@@ -376,6 +376,56 @@ static void options_configure_a_node_that_is_made_and_are_conditions_for_one_tha
     expect_error(get(c, NULL, "<items node='urn:example:m'/>"), "cancel", "item-not-found", NULL);
 }
 
+/* The form as it came, but for who may read: what clients of OMEMO send when the options are not met. */
+static char *form_with_access(const struct node *answer, const char *access)
+{
+    const struct node *x = node_find(answer, "iq/pubsub/configure/x");
+    char *fields = strdup("");
+
+    for (const struct node *f = x == NULL ? NULL : x->child; f != NULL; f = f->next) {
+        const char *var = node_attr(f, "var");
+
+        if (var == NULL)
+            continue;
+        for (const struct node *v = f->child; v != NULL; v = v->next) {
+            bool is_access = strcmp(var, "pubsub#access_model") == 0;
+            const char *value = is_access ? access : v->text == NULL ? "" : v->text;
+            char *more;
+
+            if (strcmp(v->name, "value") != 0)
+                continue;
+            more = text_format("%s<field var='%s'><value>%s</value></field>", fields, var, value);
+            free(fields);
+            fields = more;
+        }
+    }
+    return fields;
+}
+
+static void a_client_mends_the_configuration_that_does_not_meet_its_options(void **state)
+{
+    struct client *c = harness_login(*state);
+    const char *publication =
+        WITH_OPTIONS("urn:example:list", FIELD("persist_items", "true") FIELD("access_model", "open"));
+    const struct node *form;
+    char *fields, *what;
+
+    expect_done(set(c, NULL, "<publish node='urn:example:list'><item id='current'>" ENTRY "</item></publish>"));
+    expect_error(set(c, NULL, publication), "cancel", "conflict", "precondition-not-met");
+    form = owner_get(c, NULL, "<configure node='urn:example:list'/>");
+    expect_answer(form, "iq[@type='result']/pubsub/configure/x[@type='form']/field[@var='pubsub#access_model']"
+                        "/value[.='presence']");
+    fields = form_with_access(form, "open");
+    what = text_format("<configure node='urn:example:list'><x xmlns='jabber:x:data' type='submit'>%s</x></configure>",
+                       fields);
+    expect_done(owner_set(c, NULL, what));
+    expect_done(set(c, NULL, publication));
+    expect_answer(owner_get(c, NULL, "<configure node='urn:example:list'/>"),
+                  "iq/pubsub/configure/x/field[@var='pubsub#access_model']/value[.='open']");
+    free(what);
+    free(fields);
+}
+
 /* What the first client did without options is not held against the second, who wants what the specification wants. */
 static void a_well_known_node_begins_as_its_specification_wants_it(void **state)
 {
@@ -912,6 +962,37 @@ static void what_is_named_again_and_again_is_not_given_again_and_again(void **st
     free(names);
     free(text);
 }
+/* Written so that it stands for itself, an item is larger than it came. */
+static void an_item_is_as_large_as_it_is_kept(void **state)
+{
+    struct client *c = harness_login(*state);
+    char *ns = many("0123456789", 14000), *what;
+
+    what = text_format("<publish node='" NODE "' xmlns:long='%s'><item id='a'><long:x/></item></publish>", ns);
+    expect_error(set(c, NULL, what), "modify", "not-acceptable", "payload-too-big");
+    free(what);
+    free(ns);
+}
+
+/* What a change of the node tells of it is nothing of the owner's roster. */
+static void groups_of_the_roster_are_not_told(void **state)
+{
+    static const char *const features[] = {NODE "+notify", NULL};
+    struct harness *h = *state;
+    struct client *juliet = harness_login(h), *romeo = harness_login(h);
+
+    client_befriend(juliet, romeo);
+    pep_go_online(romeo, features);
+    create(juliet, FIELD("notify_config", "1") FIELD("roster_groups_allowed", "Suitors"));
+    expect_done(owner_set(juliet, NULL,
+                          "<configure node='" NODE "'>" FORM("node_config", FIELD("title", "New")) "</configure>"));
+    expect_answer(client_expect_any(romeo, "message/event/configuration[@node='" NODE "']"),
+                  "message/event/configuration/x[not(field[@var='pubsub#roster_groups_allowed'])]"
+                  "/field[@var='pubsub#title']/value[.='New']");
+    expect_answer(owner_get(juliet, NULL, "<configure node='" NODE "'/>"),
+                  "iq/pubsub/configure/x/field[@var='pubsub#roster_groups_allowed']/value[.='Suitors']");
+}
+
 /* Each has to be found among all that there are. */
 static void one_request_is_about_so_many_items_and_no_more(void **state)
 {
@@ -1016,6 +1097,7 @@ int main(void)
         HARNESS_TEST(transient_nodes_keep_nothing),
         HARNESS_TEST(items_expire),
         HARNESS_TEST(options_configure_a_node_that_is_made_and_are_conditions_for_one_that_is_there),
+        HARNESS_TEST(a_client_mends_the_configuration_that_does_not_meet_its_options),
         HARNESS_TEST(a_well_known_node_begins_as_its_specification_wants_it),
         HARNESS_TEST(items_and_nodes_go),
         HARNESS_TEST(items_are_given_in_pages),
@@ -1034,6 +1116,8 @@ int main(void)
         HARNESS_TEST(anybody_publishes_where_the_publish_model_is_open),
         HARNESS_TEST(requests_that_come_at_once_are_carried_out_in_order),
         HARNESS_TEST(what_is_named_again_and_again_is_not_given_again_and_again),
+        HARNESS_TEST(an_item_is_as_large_as_it_is_kept),
+        HARNESS_TEST(groups_of_the_roster_are_not_told),
         HARNESS_TEST(one_request_is_about_so_many_items_and_no_more),
         HARNESS_TEST(nodes_and_items_are_there_after_a_restart_and_go_with_the_account),
     };
