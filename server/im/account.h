@@ -35,9 +35,9 @@ struct account {
     uint32_t n_sessions;
     struct session *sessions; /* connected ones, by next_of_account */
     struct roster roster;
-    uint32_t pins;          /* who holds it in memory: sessions, kept requests, writes under way */
+    uint32_t pins;             /* who holds it in memory: sessions, kept requests, writes under way */
     uint32_t archive_appended; /* entries since its length was last looked at */
-    uint32_t offline_count; /* offline messages stored, those on their way to storage included */
+    uint32_t offline_count;    /* offline messages stored, those on their way to storage included */
     uint64_t offline_bytes;
     uint64_t archive_first, archive_last; /* ids of the entries at both ends of its archive; 0: it is empty */
     int64_t credentials_ms;               /* wall clock: when its password was last changed */

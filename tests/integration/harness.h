@@ -27,8 +27,8 @@
 enum harness_port {
     HARNESS_STARTTLS,
     HARNESS_DIRECT_TLS,
-    HARNESS_PROXIED,   /* STARTTLS, behind a PROXY header */
-    HARNESS_PROXY_TLS, /* the balancer ends TLS, and says so in its PROXY header */
+    HARNESS_PROXIED,    /* STARTTLS, behind a PROXY header */
+    HARNESS_PROXY_TLS,  /* the balancer ends TLS, and says so in its PROXY header */
     HARNESS_COMPONENTS, /* XEP-0114 */
     HARNESS_PORTS,
 };

@@ -89,7 +89,7 @@ static void a_subscriber_is_told_when_the_account_was_last_seen_and_with_which_s
     (void)state;
     fake.subscriber = STR("juliet@far.example");
     fake.romeo.last_activity_ms = fake.now_ms - 903999;
-    fake.romeo.last_status = (char *)(uintptr_t)"Heading <Home>";
+    fake.romeo.last_status = (char *)(uintptr_t) "Heading <Home>";
     fake_ask(NULL, IQ_TO_OTHER_ACCOUNT, OTHER(LAST));
     fake_expect(&fake.routed, TO_SUBSCRIBER "><query xmlns='jabber:iq:last' seconds='903'>"
                                             "Heading &lt;Home&gt;</query></iq>");
@@ -102,7 +102,7 @@ static void an_account_that_is_available_was_last_seen_now(void **state)
     (void)state;
     fake.subscriber = STR("juliet@far.example");
     fake.romeo.last_activity_ms = fake.now_ms - 903999;
-    fake.romeo.last_status = (char *)(uintptr_t)"old";
+    fake.romeo.last_status = (char *)(uintptr_t) "old";
     fake.session.s.presence = presence;
     fake_ask(NULL, IQ_TO_OTHER_ACCOUNT, OTHER(LAST));
     fake_expect(&fake.routed, TO_SUBSCRIBER "><query xmlns='jabber:iq:last' seconds='0'/></iq>");
