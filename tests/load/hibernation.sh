@@ -1,6 +1,7 @@
 #!/bin/sh
 # tests/load/hibernation.sh - what a session weighs while it waits for its client to come back (XEP-0198 section 5), beside what it
-# weighs while it idles: it may cost no more. Prints both, over TLS and over TCP alone, and fails if it does.
+# weighs while it idles: it may cost no more. Prints both, over TLS and over TCP alone, and fails if it does. (By more than a twentieth: the
+# server needs some memory for the first time when it resumes sessions, and memory is measured in pages.)
 #
 #   tests/load/hibernation.sh [USERS]
 #
@@ -22,7 +23,7 @@ measure() { # SECURITY
     passes run hibernate --users "$users" --keys "$dir/accounts.keys" --port "$to" --security "$1" --pid "$server" >/dev/null
     idle=$(field idle_kib_each) hibernating=$(field hibernating_kib_each)
     printf '%-10s %8d %14.2f %18.2f %14.2f\n' "$1" "$users" "$idle" "$hibernating" "$(field back_kib_each)"
-    ! awk "BEGIN { exit !($hibernating > $idle) }" || fail "a session that waits for its client costs more than one that idles"
+    ! awk "BEGIN { exit !($hibernating > 1.05 * $idle) }" || fail "a session that waits for its client costs more than one that idles"
     end_this_server
 }
 
