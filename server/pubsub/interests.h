@@ -9,7 +9,7 @@
 
 #include "server/stream/session.h"
 
-enum { INTERESTS_MAX = 256, INTERESTS_BYTES_MAX = 32768 };
+enum { INTERESTS_MAX = 256, INTERESTS_BYTES_MAX = 8192 };
 
 struct interests {
     atomic_uint refs;
