@@ -136,6 +136,7 @@ struct node_change {
     struct str item;    /* empty: all of its items are gone, or the node itself */
     struct str payload; /* the element that was published, which stands for itself; empty: none, or it was retracted */
     bool is_retracted;  /* with `item` empty: the node was purged or deleted */
+    bool makes_room;    /* it was retracted for others that are published with the same change, of which more follows */
     bool is_by_module;  /* done with pubsub_publish() and its like: lest two modules answer each other for ever */
 };
 

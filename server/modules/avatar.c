@@ -230,7 +230,7 @@ static enum verdict on_node_changed(struct hook_event *e)
     struct arena *arena = NULL;
     struct str hash = STR(""), type = STR("");
 
-    if (change->is_by_module || !str_eq(change->node, METADATA))
+    if (change->is_by_module || change->makes_room || !str_eq(change->node, METADATA))
         return CONTINUE;
     if (!change->is_retracted && xml_parse(change->payload, STR(""), &arena, &metadata) == LN_OK)
         (void)avatar_of_metadata(metadata, &hash, &type);

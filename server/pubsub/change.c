@@ -112,7 +112,8 @@ static void tell(struct pubsub_node *node, const struct pubsub_change *c)
 
 static void tell_modules(struct pubsub_change *c)
 {
-    struct node_change change = {.node = c->name, .is_by_module = c->is_by_module, .is_retracted = true};
+    struct node_change change = {
+        .node = c->name, .is_by_module = c->is_by_module, .is_retracted = true, .makes_room = c->n_puts > 0};
 
     if (c->is_deletion || c->is_purge) {
         c->service->owner->changed(c->service, &change);
@@ -122,7 +123,7 @@ static void tell_modules(struct pubsub_change *c)
         change.item = str_of(c->removals[i].id);
         c->service->owner->changed(c->service, &change);
     }
-    change.is_retracted = false;
+    change.is_retracted = change.makes_room = false;
     for (size_t i = 0; i < c->n_puts; i++) {
         change.item = item_id(c->puts[i]);
         change.payload = item_payload(c->puts[i]);

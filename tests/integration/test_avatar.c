@@ -298,6 +298,25 @@ static void pictures_in_vcards_that_are_none_change_nothing(void **state)
     free(p.base64);
 }
 
+/* One item makes room for the other: there is always a picture. */
+static void between_two_pictures_there_is_no_time_without(void **state)
+{
+    struct harness *h = *state;
+    struct client *juliet = harness_login(h), *romeo = harness_login(h);
+    struct picture p = a_picture(h), next = a_picture(h);
+
+    client_befriend(juliet, romeo);
+    publish(juliet, &p);
+    client_expect_any(romeo, "presence[@from='%s']/x[@xmlns='" UPDATE "']/photo[.='%s']", juliet->jid, p.hash);
+    client_drain(romeo);
+    publish(juliet, &next);
+    client_expect(romeo, "presence[@from='%s']/x[@xmlns='" UPDATE "']/photo[.='%s']", juliet->jid, next.hash);
+    client_barrier_via(juliet, romeo->bare);
+    client_expect_none(romeo, "presence");
+    free(p.base64);
+    free(next.base64);
+}
+
 /* A client does not wait for answers: what it says last counts. */
 static void a_picture_that_is_withdrawn_at_once_is_withdrawn(void **state)
 {
@@ -357,6 +376,7 @@ int main(void)
         HARNESS_TEST(metadata_without_its_picture_promises_nothing),
         HARNESS_TEST(a_picture_elsewhere_is_passed_over_and_one_may_be_withdrawn),
         HARNESS_TEST(pictures_in_vcards_that_are_none_change_nothing),
+        HARNESS_TEST(between_two_pictures_there_is_no_time_without),
         HARNESS_TEST(a_picture_that_is_withdrawn_at_once_is_withdrawn),
         HARNESS_TEST(the_hash_is_known_after_a_crash),
     };

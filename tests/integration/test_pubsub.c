@@ -1053,6 +1053,39 @@ static void nodes_and_items_are_there_after_a_restart_and_go_with_the_account(vo
     expect_ids(get(c, NULL, "<items node='" NODE "'/>"), "");
 }
 
+/* What was under way when the account went is not there when somebody gets the name again. */
+static void what_is_published_while_the_account_goes_goes_as_well(void **state)
+{
+    struct harness *h = *state;
+    const struct account *a = harness_account(h);
+    struct client *one = client_login(h, a, "one", 0), *two = client_login(h, a, "two", 0);
+    char *input = text_format("%s\n", a->password), *output;
+
+    for (unsigned i = 0; i < 50; i++)
+        client_send(one,
+                    "<iq type='set' id='p%u'><pubsub xmlns='" NS "'><publish node='urn:example:%u'><item id='a'>" ENTRY
+                    "</item></publish></pubsub></iq>",
+                    i, i);
+    client_send(two, "<iq type='set' to='" DOMAIN "' id='r'><query xmlns='jabber:iq:register'><remove/></query></iq>");
+    client_expect_closed(one, "not-authorized");
+    client_expect_closed(two, "not-authorized");
+    assert_int_equal(harness_ctl(h, input, &output, "adduser", a->jid), 0);
+    free(input);
+    free(output);
+    one = client_login(h, a, "three", 0);
+    expect_answer(client_request(one, "get", one->bare, "<query xmlns='http://jabber.org/protocol/disco#items'/>"),
+                  "iq[@type='result']/query[not(item)]");
+    create(one, "");
+    client_forget_all(h);
+    harness_stop(h);
+    harness_start(h);
+    one = client_login(h, a, "four", 0);
+    const struct node *nodes =
+        client_request(one, "get", one->bare, "<query xmlns='http://jabber.org/protocol/disco#items'/>");
+
+    assert_int_equal(node_count(node_find(nodes, "iq/query"), "item"), 1);
+}
+
 /* Without waiting for answers: each sees what the one before has done. */
 static void requests_that_come_at_once_are_carried_out_in_order(void **state)
 {
@@ -1114,6 +1147,7 @@ int main(void)
         HARNESS_TEST(affiliations_give_rights),
         HARNESS_TEST(entries_that_cannot_be_are_given_back_as_they_are),
         HARNESS_TEST(anybody_publishes_where_the_publish_model_is_open),
+        HARNESS_TEST(what_is_published_while_the_account_goes_goes_as_well),
         HARNESS_TEST(requests_that_come_at_once_are_carried_out_in_order),
         HARNESS_TEST(what_is_named_again_and_again_is_not_given_again_and_again),
         HARNESS_TEST(an_item_is_as_large_as_it_is_kept),
