@@ -6,6 +6,7 @@ who use neither carbons nor the archive: they get what comes to them live, or ke
 """
 
 import asyncio
+import logging
 import os
 import random
 import sys
@@ -115,6 +116,8 @@ class World:
 
 def main(story, judged, told, settings=None):
     """Plays `story(world)`. Fails if one of the counts `judged` is not 0, or anything else goes wrong."""
+
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # that a connection is gone is no news here
 
     async def play():
         world = World(settings)
