@@ -620,6 +620,43 @@ static void what_the_client_has_does_not_come_again_after_a_crash_either(void **
     end(&romeo);
 }
 
+/* It has been in storage all the time, first without a name, and may be known to two sessions that have gone. */
+static void what_was_replayed_does_not_come_again_after_a_crash(void **state)
+{
+    struct harness *h = *state;
+    struct client *romeo = harness_login(h);
+    const struct account *a = harness_account(h);
+    struct device d, again;
+
+    say(romeo, a->jid, 0, 6);
+    client_barrier_via(romeo, a->jid);
+    begin(&d, h, a, "resume='true'");
+    be_available(&d);
+    hear(&d, 0, 6);
+    d.h_ -= 4; /* it says that it has two of them */
+    harness_crash(h);
+    raw_free(&d.r);
+    client_forget_all(h);
+    harness_start(h);
+    expect_failed(&d);
+    raw_free(&d.r);
+    begin(&again, h, a, "resume='true'");
+    be_available(&again);
+    hear(&again, 2, 4);
+    again.h_ -= 1; /* and now all but one */
+    harness_crash(h);
+    raw_free(&again.r);
+    harness_start(h);
+    expect_failed(&again);
+    raw_bind(again.r, "device");
+    raw_send(again.r, "<presence/>");
+    take(&again, "presence");
+    hear(&again, 5, 1);
+    expect_nothing(&again);
+    end(&again);
+    end(&d);
+}
+
 static void what_the_client_has_does_not_come_again_when_its_session_is_over(void **state)
 {
     struct harness *h = *state;
@@ -978,6 +1015,7 @@ int main(void)
         HARNESS_TEST(malformed_requests_are_refused),
         HARNESS_TEST(a_message_to_a_client_that_is_away_is_acknowledged_at_once_and_survives_a_crash),
         HARNESS_TEST(what_the_client_has_does_not_come_again_after_a_crash_either),
+        HARNESS_TEST(what_was_replayed_does_not_come_again_after_a_crash),
         HARNESS_TEST(what_the_client_has_does_not_come_again_when_its_session_is_over),
         HARNESS_TEST(offline_messages_go_on_where_they_were_and_live_ones_stay_behind_them),
         HARNESS_TEST(a_session_that_waits_is_listed_and_can_be_ended),

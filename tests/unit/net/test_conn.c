@@ -352,6 +352,67 @@ static void who_does_not_read_is_cut_once(void **state)
     free(p);
 }
 
+static void cork(struct worker *w, void *arg)
+{
+    (void)w;
+    conn_cork(t.conn, *(bool *)arg);
+}
+
+static void end_a_turn(struct worker *w, void *arg)
+{
+    (void)w;
+    (void)arg;
+}
+
+static void assert_nothing_came(int fd)
+{
+    char c;
+
+    on_worker(0, end_a_turn, NULL); /* the turns before this one have ended, and written what they would */
+    on_worker(0, end_a_turn, NULL);
+    assert_int_equal(recv(fd, &c, 1, MSG_DONTWAIT), -1);
+}
+
+static void what_is_sent_while_it_is_corked_waits_in_its_order(void **state)
+{
+    char *p = bytes(3000);
+    struct str first = str_make(p, 1000), second = str_make(p + 1000, 1000), third = str_make(p + 2000, 1000);
+    int fd = connect_peer();
+
+    (void)state;
+    on_worker(0, write_all, &first);
+    assert_int_equal(read_in_pieces(fd, 0, 1000, 1000), 1000);
+    on_worker(0, cork, &(bool){true});
+    on_worker(0, write_all, &second);
+    on_worker(0, write_all, &third);
+    assert_nothing_came(fd);
+    on_worker(0, cork, &(bool){false});
+    assert_int_equal(read_in_pieces(fd, 1000, 2000, 2000), 2000);
+    on_worker(0, close_conn, NULL);
+    assert_end(fd);
+    close(fd);
+    wait_for(&t.gone);
+    free(p);
+}
+
+static void a_corked_connection_is_closed_like_any_other(void **state)
+{
+    char *p = bytes(1000);
+    struct str text = str_make(p, 1000);
+    int fd = connect_peer();
+
+    (void)state;
+    on_worker(0, cork, &(bool){true});
+    on_worker(0, write_all, &text);
+    assert_nothing_came(fd);
+    on_worker(0, close_conn, NULL);
+    assert_int_equal(read_in_pieces(fd, 0, 1000, 1000), 1000);
+    assert_end(fd);
+    close(fd);
+    wait_for(&t.gone);
+    free(p);
+}
+
 static void what_was_queued_is_written_before_the_end(void **state)
 {
     size_t n = 1024 * 1024;
@@ -606,6 +667,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(input_that_is_held_makes_the_peer_wait, before, after),
         cmocka_unit_test_setup_teardown(input_that_is_held_shortly_and_often_does_not_pile_up, before, after),
         cmocka_unit_test_setup_teardown(a_slow_reader_gets_all_in_order, before, after),
+        cmocka_unit_test_setup_teardown(what_is_sent_while_it_is_corked_waits_in_its_order, before, after),
+        cmocka_unit_test_setup_teardown(a_corked_connection_is_closed_like_any_other, before, after),
         cmocka_unit_test_setup_teardown(who_does_not_read_is_cut_once, before, after),
         cmocka_unit_test_setup_teardown(what_was_queued_is_written_before_the_end, before, after),
         cmocka_unit_test_setup_teardown(closing_to_a_peer_that_has_ended_and_does_not_read_is_no_busy_loop, before,
