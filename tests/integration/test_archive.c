@@ -34,7 +34,7 @@ static void an_account_says_that_it_has_an_archive(void **state)
 
     assert_true(node_matches(info, "iq/query[feature[@var='" MAM "']][feature[@var='" MAM "#extended']]"
                                    "[feature[@var='" SID "']][feature[@var='" MAM "#groupchat-field']]"
-                                   "[feature[@var='" RETRACT "#tombstone']]"));
+                                   "[feature[@var='" RETRACT "']][feature[@var='" RETRACT "#tombstone']]"));
 }
 
 /* Where some clients look for it; there is nothing to read there, and nothing of an account's. */

@@ -116,10 +116,26 @@ static __attribute__((format(printf, 1, 0))) char *many(const char *fmt, unsigne
 
 static void an_account_is_discovered_as_a_service_with_nodes(void **state)
 {
-    static const char *const features[] = {"auto-create",    "auto-subscribe",  "access-presence",
-                                           "config-node",    "publish-options", "persistent-items",
-                                           "retrieve-items", "pubsub-on-a-jid", "filtered-notifications",
-                                           "config-node-max"};
+    static const char *const features[] = {"auto-create",
+                                           "auto-subscribe",
+                                           "access-presence",
+                                           "config-node",
+                                           "publish-options",
+                                           "persistent-items",
+                                           "retrieve-items",
+                                           "pubsub-on-a-jid",
+                                           "filtered-notifications",
+                                           "config-node-max",
+                                           "last-published",
+                                           "multi-items",
+                                           "delete-items",
+                                           "retrieve-affiliations",
+                                           "retrieve-subscriptions",
+                                           "subscription-notifications",
+                                           "create-and-configure",
+                                           "instant-nodes",
+                                           "publish",
+                                           "purge-nodes"};
     struct client *c = harness_login(*state);
     const struct node *info =
         client_request(c, "get", c->bare, "<query xmlns='http://jabber.org/protocol/disco#info'/>");
