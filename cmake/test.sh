@@ -45,6 +45,7 @@ while [ $# -gt 0 ]; do
 done
 stages=${stages:-format release asan tsan fuzz instructions}
 jobs=$(nproc 2>/dev/null || echo 2)
+at_once=$((jobs * 2)) # tests: half of them wait for something at any moment
 
 # ---- stages ----
 
@@ -72,7 +73,7 @@ run_tests() {
     shift
     failed=build/$preset/Testing/Temporary/LastTestsFailed.log # ctest's: a number and a colon before each name
     rm -f "$failed"
-    ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" "$@" && return 0
+    ctest --test-dir "build/$preset" --output-on-failure -j "$at_once" "$@" && return 0
     [ ! -e "$failed" ] || failed_names="$failed_names$(sed 's/^[0-9]*:/           /' "$failed")
 "
     return 1
