@@ -29,7 +29,7 @@ done
 cpu_of() { # NAME
     for thread in /proc/"$server"/task/*; do
         [ "$thread" = "/proc/$server/task/$server" ] || [ "$(cat "$thread/comm")" != "$1" ] || cat "$thread/schedstat"
-    done | awk '{ sum += $1 } END { printf "%d", sum }'
+    done | awk '{ sum += $1 } END { printf "%.0f", sum }'
 }
 
 # One run: "MODE workers writer", microseconds for each message.
