@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "common/mem.h"
+#include "common/record.h"
 #include "server/base/log.h"
 #include "server/im/batch.h"
 #include "server/im/hooks.h"
@@ -139,15 +140,14 @@ static void note_error(struct account *a, enum ln_err err)
 /* Little-endian time, then the status text. */
 static void take_last(struct account *a, struct str bytes)
 {
-    uint64_t ms = 0;
+    struct record_reader r = {.rest = bytes};
+    uint64_t ms = record_take_number(&r, 8);
 
-    if (bytes.len < 8)
+    if (r.is_short)
         return;
-    for (unsigned i = 0; i < 8; i++)
-        ms |= (uint64_t)(uint8_t)bytes.p[i] << (8 * i);
     a->last_activity_ms = (int64_t)ms;
     free(a->last_status);
-    a->last_status = str_dup(str_make(bytes.p + 8, bytes.len - 8));
+    a->last_status = str_dup(r.rest);
 }
 
 static void take_account(struct account *a, const struct storage_rows *rows)
@@ -325,8 +325,7 @@ void account_set_last_activity(struct account *a, struct str status)
     free(a->last_status);
     a->last_activity_ms = wall_clock_ms();
     a->last_status = str_dup(status);
-    for (unsigned i = 0; i < 8; i++)
-        buf_append_char(&b, (char)((uint64_t)a->last_activity_ms >> (8 * i)));
+    record_put(&b, (uint64_t)a->last_activity_ms, 8);
     buf_append_str(&b, status);
     /* Not for an account that was deleted meanwhile: its document would outlive it. */
     storage_txn_require_present(t, a->jid.full, CREDENTIALS_COLLECTION, CREDENTIALS_KEY);

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "common/mem.h"
+#include "common/record.h"
 #include "common/utf8.h"
 #include "common/xmpp/ns.h"
 #include "server/im/subscription.h"
@@ -206,22 +207,16 @@ void roster_item_write_removed(struct xml_writer *w, struct str jid)
  * its length in front), length of the request (4), request. Numbers have their low byte first. */
 enum { DOCUMENT_FORMAT = 1 };
 
-static void put_number(struct buf *out, uint64_t n, unsigned bytes)
-{
-    for (unsigned i = 0; i < bytes; i++)
-        buf_append_char(out, (char)(n >> (8 * i) & 0xff));
-}
-
 void roster_item_encode(struct buf *out, const struct roster_item *item)
 {
-    put_number(out, DOCUMENT_FORMAT, 1);
-    put_number(out, item->state, 1);
-    put_number(out, item->version, 8);
-    put_number(out, item->name_len, 2);
-    put_number(out, item->n_groups, 1);
+    record_put(out, DOCUMENT_FORMAT, 1);
+    record_put(out, item->state, 1);
+    record_put(out, item->version, 8);
+    record_put(out, item->name_len, 2);
+    record_put(out, item->n_groups, 1);
     buf_append_str(out, roster_item_name(item));
     buf_append(out, item->bytes + item->jid_len + item->name_len, item->groups_len);
-    put_number(out, item->request_len, 4);
+    record_put(out, item->request_len, 4);
     buf_append_str(out, roster_item_request(item));
 }
 

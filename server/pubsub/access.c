@@ -10,17 +10,6 @@ static const char *const affiliations[] = {
     [AFFILIATION_PUBLISHER] = "publisher", [AFFILIATION_OWNER] = "owner",
 };
 
-static const char *const access_models[] = {
-    [ACCESS_OPEN] = "open",           [ACCESS_PRESENCE] = "presence",   [ACCESS_ROSTER] = "roster",
-    [ACCESS_AUTHORIZE] = "authorize", [ACCESS_WHITELIST] = "whitelist",
-};
-
-static const char *const publish_models[] = {
-    [PUBLISH_BY_PUBLISHERS] = "publishers",
-    [PUBLISH_BY_SUBSCRIBERS] = "subscribers",
-    [PUBLISH_BY_ANYBODY] = "open",
-};
-
 static const char *const subscriptions[] = {
     [SUBSCRIPTION_NONE] = "none",
     [SUBSCRIPTION_PENDING] = "pending",
@@ -30,16 +19,6 @@ static const char *const subscriptions[] = {
 const char *affiliation_name(enum affiliation a)
 {
     return affiliations[a];
-}
-
-const char *access_model_name(enum access_model m)
-{
-    return access_models[m];
-}
-
-const char *publish_model_name(enum publish_model m)
-{
-    return publish_models[m];
 }
 
 const char *subscription_state_name(enum subscription s)

@@ -57,10 +57,8 @@ const struct refusal *access_decide(enum pubsub_action action, enum access_model
  * and on an account as if there were no account: a stranger sees what is open, or has been let in. */
 bool access_is_visible(enum access_model access, enum publish_model publish, const struct relation *who);
 
-/* [any] The words of the protocol: "publish-only", "whitelist", "publishers", "subscribed". */
+/* [any] The words of the protocol: "publish-only", "subscribed". */
 const char *affiliation_name(enum affiliation a);
-const char *access_model_name(enum access_model m);
-const char *publish_model_name(enum publish_model m);
 const char *subscription_state_name(enum subscription s);
 /* [any] False: no such word. */
 bool affiliation_parse(struct str word, enum affiliation *ret);

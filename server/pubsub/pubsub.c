@@ -217,31 +217,6 @@ void pubsub_set_items(struct account *a, struct str node, const struct pubsub_it
     submit(c);
 }
 
-/* ---- retracting ---- */
-
-static void retract(struct call *c, struct pubsub_node *node)
-{
-    struct pubsub_change *change;
-
-    if (find_item(node, c->id) == NULL) {
-        finish(c, LN_E_NOT_FOUND);
-        return;
-    }
-    change = pubsub_change_new(c->op.service, c->node);
-    change->is_by_module = true;
-    pubsub_change_remove(change, c->id, true);
-    pubsub_change_commit(change, on_committed, c);
-}
-
-void pubsub_retract(struct account *a, struct str node, struct str id, pubsub_on_done done, void *ctx)
-{
-    struct call *c = call_new(a, node, id, 0, retract);
-
-    c->done = done;
-    c->ctx = ctx;
-    submit(c);
-}
-
 /* ---- reading ---- */
 
 static struct pubsub_item view(const struct item *item)

@@ -33,8 +33,6 @@ void pubsub_publish(struct account *a, struct str node, struct str id, struct st
  * transaction. Makes the node if that is needed. */
 void pubsub_set_items(struct account *a, struct str node, const struct pubsub_item *items, size_t n,
                       pubsub_on_done done, void *ctx);
-/* Retracts an item, and tells the subscribers. */
-void pubsub_retract(struct account *a, struct str node, struct str id, pubsub_on_done done, void *ctx);
 /* One item, or with an empty `id` all. */
 void pubsub_get_items(struct account *a, struct str node, struct str id, pubsub_on_items done, void *ctx);
 

@@ -4,6 +4,7 @@
 
 #include "common/base64.h"
 #include "common/mem.h"
+#include "common/record.h"
 #include "server/net/worker.h"
 
 /* One byte of version, two times, then for each hash: iterations, length and bytes of the salt, stored key, server key.
@@ -15,67 +16,34 @@ bool credentials_has(const struct credentials *c, enum scram_hash h)
     return c->keys[h].iterations > 0;
 }
 
-static void put_number(struct buf *out, uint64_t n, unsigned bytes)
-{
-    for (unsigned i = 0; i < bytes; i++)
-        buf_append_char(out, (char)(n >> (8 * i)));
-}
-
 void credentials_encode(struct buf *out, const struct credentials *c)
 {
-    put_number(out, FORMAT, 1);
-    put_number(out, (uint64_t)c->created_ms, 8);
-    put_number(out, (uint64_t)c->changed_ms, 8);
+    record_put(out, FORMAT, 1);
+    record_put(out, (uint64_t)c->created_ms, 8);
+    record_put(out, (uint64_t)c->changed_ms, 8);
     for (unsigned h = 0; h < SCRAM_HASHES; h++) {
         const struct scram_keys *k = &c->keys[h];
         size_t len = scram_hash_len((enum scram_hash)h);
 
-        put_number(out, k->iterations, 4);
-        put_number(out, k->salt_len, 1);
+        record_put(out, k->iterations, 4);
+        record_put(out, k->salt_len, 1);
         buf_append(out, k->salt, k->salt_len);
         buf_append(out, k->stored_key, len);
         buf_append(out, k->server_key, len);
     }
 }
 
-struct reading {
-    struct str rest;
-    bool is_short;
-};
-
-static const char *take(struct reading *r, size_t len)
-{
-    const char *p = r->rest.p;
-
-    if (r->rest.len < len) {
-        r->is_short = true;
-        return NULL;
-    }
-    r->rest = str_make(p + len, r->rest.len - len);
-    return p;
-}
-
-static uint64_t take_number(struct reading *r, unsigned bytes)
-{
-    const char *p = take(r, bytes);
-    uint64_t n = 0;
-
-    for (unsigned i = 0; p != NULL && i < bytes; i++)
-        n |= (uint64_t)(uint8_t)p[i] << (8 * i);
-    return n;
-}
-
 int64_t credentials_changed_ms(struct str bytes)
 {
-    struct reading r = {.rest = bytes};
+    struct record_reader r = {.rest = bytes};
 
-    (void)take(&r, 1 + 8); /* format, created_ms */
-    return (int64_t)take_number(&r, 8);
+    (void)record_take(&r, 1 + 8); /* format, created_ms */
+    return (int64_t)record_take_number(&r, 8);
 }
 
-static void take_bytes(struct reading *r, uint8_t *out, size_t len)
+static void take_bytes(struct record_reader *r, uint8_t *out, size_t len)
 {
-    const char *p = take(r, len);
+    const char *p = record_take(r, len);
 
     if (p != NULL)
         memcpy(out, p, len);
@@ -83,20 +51,20 @@ static void take_bytes(struct reading *r, uint8_t *out, size_t len)
 
 enum ln_err credentials_decode(struct str bytes, struct credentials *ret)
 {
-    struct reading r = {.rest = bytes};
+    struct record_reader r = {.rest = bytes};
     struct credentials c = {0};
     bool has_any = false;
 
-    if (take_number(&r, 1) != FORMAT)
+    if (record_take_number(&r, 1) != FORMAT)
         return LN_E_CORRUPT;
-    c.created_ms = (int64_t)take_number(&r, 8);
-    c.changed_ms = (int64_t)take_number(&r, 8);
+    c.created_ms = (int64_t)record_take_number(&r, 8);
+    c.changed_ms = (int64_t)record_take_number(&r, 8);
     for (unsigned h = 0; h < SCRAM_HASHES; h++) {
         struct scram_keys *k = &c.keys[h];
         size_t len = scram_hash_len((enum scram_hash)h);
 
-        k->iterations = (uint32_t)take_number(&r, 4);
-        k->salt_len = (uint8_t)take_number(&r, 1);
+        k->iterations = (uint32_t)record_take_number(&r, 4);
+        k->salt_len = (uint8_t)record_take_number(&r, 1);
         if ((k->iterations == 0) != (k->salt_len == 0) || k->salt_len > SCRAM_SALT_MAX)
             return LN_E_CORRUPT;
         has_any = has_any || k->iterations > 0;

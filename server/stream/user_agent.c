@@ -4,6 +4,8 @@
 #include <mbedtls/md.h>
 #include <string.h>
 
+#include "common/record.h"
+
 /* One byte of version, three times, the mechanisms, two texts with their lengths, the number of tokens; then for each
  * token its slot, mechanism, times, count and key. Numbers are little-endian. */
 enum { FORMAT = 1, SLOT_CURRENT = 0, SLOT_FRESH = 1 };
@@ -110,71 +112,37 @@ void user_agent_describe(struct user_agent *ua, struct str software, struct str 
 
 /* ---- the document ---- */
 
-static void put_number(struct buf *out, uint64_t n, unsigned bytes)
-{
-    for (unsigned i = 0; i < bytes; i++)
-        buf_append_char(out, (char)(n >> (8 * i)));
-}
-
 static void put_token(struct buf *out, const struct fast_token *t, unsigned slot)
 {
     if (!fast_token_exists(t))
         return;
-    put_number(out, slot, 1);
-    put_number(out, t->mechanism, 1);
-    put_number(out, (uint64_t)t->issued_ms, 8);
-    put_number(out, (uint64_t)t->expires_ms, 8);
-    put_number(out, t->count, 8);
+    record_put(out, slot, 1);
+    record_put(out, t->mechanism, 1);
+    record_put(out, (uint64_t)t->issued_ms, 8);
+    record_put(out, (uint64_t)t->expires_ms, 8);
+    record_put(out, t->count, 8);
     buf_append(out, t->key, sizeof(t->key));
 }
 
 void user_agent_encode(struct buf *out, const struct user_agent *ua)
 {
-    put_number(out, FORMAT, 1);
-    put_number(out, (uint64_t)ua->first_seen_ms, 8);
-    put_number(out, (uint64_t)ua->last_seen_ms, 8);
-    put_number(out, (uint64_t)ua->password_ms, 8);
-    put_number(out, ua->mechanisms, 4);
-    put_number(out, ua->software_len, 1);
+    record_put(out, FORMAT, 1);
+    record_put(out, (uint64_t)ua->first_seen_ms, 8);
+    record_put(out, (uint64_t)ua->last_seen_ms, 8);
+    record_put(out, (uint64_t)ua->password_ms, 8);
+    record_put(out, ua->mechanisms, 4);
+    record_put(out, ua->software_len, 1);
     buf_append(out, ua->software, ua->software_len);
-    put_number(out, ua->device_len, 1);
+    record_put(out, ua->device_len, 1);
     buf_append(out, ua->device, ua->device_len);
     put_token(out, &ua->tokens.current, SLOT_CURRENT);
     put_token(out, &ua->tokens.fresh, SLOT_FRESH);
 }
 
-struct reading {
-    struct str rest;
-    bool is_short;
-};
-
-static const char *take(struct reading *r, size_t len)
+static uint8_t take_text(struct record_reader *r, char out[USER_AGENT_TEXT_MAX])
 {
-    const char *p = r->rest.p;
-
-    if (r->rest.len < len) {
-        r->is_short = true;
-        r->rest.len = 0;
-        return NULL;
-    }
-    r->rest = str_make(p + len, r->rest.len - len);
-    return p;
-}
-
-static uint64_t take_number(struct reading *r, unsigned bytes)
-{
-    const char *p = take(r, bytes);
-    uint64_t n = 0;
-
-    for (unsigned i = 0; p != NULL && i < bytes; i++)
-        n |= (uint64_t)(uint8_t)p[i] << (8 * i);
-    return n;
-}
-
-static uint8_t take_text(struct reading *r, char out[USER_AGENT_TEXT_MAX])
-{
-    size_t len = (size_t)take_number(r, 1);
-    const char *p = len <= USER_AGENT_TEXT_MAX ? take(r, len) : NULL;
+    size_t len = (size_t)record_take_number(r, 1);
+    const char *p = len <= USER_AGENT_TEXT_MAX ? record_take(r, len) : NULL;
 
     if (p == NULL) {
         r->is_short = true;
@@ -184,17 +152,17 @@ static uint8_t take_text(struct reading *r, char out[USER_AGENT_TEXT_MAX])
     return (uint8_t)len;
 }
 
-static void take_token(struct reading *r, int64_t password_changed_ms, struct fast_tokens *ret)
+static void take_token(struct record_reader *r, int64_t password_changed_ms, struct fast_tokens *ret)
 {
     struct fast_token t = {0};
-    uint64_t slot = take_number(r, 1);
+    uint64_t slot = record_take_number(r, 1);
     const char *key;
 
-    t.mechanism = (uint8_t)take_number(r, 1);
-    t.issued_ms = (int64_t)take_number(r, 8);
-    t.expires_ms = (int64_t)take_number(r, 8);
-    t.count = take_number(r, 8);
-    key = take(r, sizeof(t.key));
+    t.mechanism = (uint8_t)record_take_number(r, 1);
+    t.issued_ms = (int64_t)record_take_number(r, 8);
+    t.expires_ms = (int64_t)record_take_number(r, 8);
+    t.count = record_take_number(r, 8);
+    key = record_take(r, sizeof(t.key));
     if (key == NULL || t.issued_ms <= password_changed_ms)
         return;
     memcpy(t.key, key, sizeof(t.key));
@@ -207,16 +175,16 @@ static void take_token(struct reading *r, int64_t password_changed_ms, struct fa
 enum ln_err user_agent_read(const uint8_t id[USER_AGENT_ID_BYTES], struct str bytes, int64_t password_changed_ms,
                             struct user_agent *ret)
 {
-    struct reading r = {.rest = bytes};
+    struct record_reader r = {.rest = bytes};
 
-    if (take_number(&r, 1) != FORMAT)
+    if (record_take_number(&r, 1) != FORMAT)
         return LN_E_CORRUPT;
     memset(&ret->tokens, 0, sizeof(ret->tokens));
     memcpy(ret->id, id, sizeof(ret->id));
-    ret->first_seen_ms = (int64_t)take_number(&r, 8);
-    ret->last_seen_ms = (int64_t)take_number(&r, 8);
-    ret->password_ms = (int64_t)take_number(&r, 8);
-    ret->mechanisms = (uint32_t)take_number(&r, 4);
+    ret->first_seen_ms = (int64_t)record_take_number(&r, 8);
+    ret->last_seen_ms = (int64_t)record_take_number(&r, 8);
+    ret->password_ms = (int64_t)record_take_number(&r, 8);
+    ret->mechanisms = (uint32_t)record_take_number(&r, 4);
     ret->software_len = take_text(&r, ret->software);
     ret->device_len = take_text(&r, ret->device);
     while (r.rest.len > 0)
